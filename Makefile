@@ -1,0 +1,50 @@
+# `make up` serves the handbook on http://127.0.0.1:8000; `make test` runs all tests. Both set themselves up.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .plumbline/stamps
+PORT ?= 8000
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(STAMPS)/installed index site ## Set up, then serve site, search, diagnostics and lab on 127.0.0.1
+	@$(BIN)/plumb up --port $(PORT)
+
+test: $(STAMPS)/installed $(STAMPS)/system index site ## Set up, then run all tests, proofs included
+	@bash deploy/test.sh
+
+prove: $(STAMPS)/installed $(STAMPS)/system index ## Prove every guide and record it
+	@$(BIN)/plumb prove --record
+
+bench: $(STAMPS)/installed index ## Measure search latency and relevance
+	@bash deploy/bench.sh
+
+docs: site ## Build the site with both builders, strictly
+	@bash deploy/site.sh --both
+
+lint: $(STAMPS)/installed ## ruff, mypy --strict, import-linter, plumb check
+	@bash deploy/lint.sh
+
+index: $(STAMPS)/installed
+	@$(BIN)/plumb index
+
+site: $(STAMPS)/installed
+	@bash deploy/site.sh
+
+$(STAMPS)/installed: pyproject.toml constraints.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/install.sh
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/system: deploy/system.sh
+	@bash deploy/system.sh
+	@mkdir -p $(@D) && touch $@
+
+clean: ## Remove what was built (not the virtual environment)
+	rm -rf .plumbline site site-zensical dist build
+
+.PHONY: help up test prove bench docs lint index site clean

@@ -1,0 +1,1 @@
+"""Hybrid search over guides, problem records and diagnostics."""

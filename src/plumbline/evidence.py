@@ -1,0 +1,97 @@
+"""What a component says about itself: frozen records with a unit per field, and where they are read.
+
+This is the vocabulary between components and diagnostics. A component defines evidence records with
+`measured` fields and lists the `Source`s that can fill them; the diagnosis reads them and never learns more of the component.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+Secrecy = Literal["public", "internal", "secret"]
+"""`public` may be printed anywhere, `internal` (addresses, paths, names) becomes a pseudonym in a bundle, `secret` never leaves."""
+
+Reason = Literal["not_configured", "permission", "timeout", "unsupported_platform", "unreachable", "malformed"]
+"""Why a source could not be read."""
+
+
+def measured(unit: str, doc: str, *, secrecy: Secrecy = "public", default: Any = dataclasses.MISSING) -> Any:
+    """Declare one field of an evidence record.
+
+    Args:
+        unit: UCUM code: `s`, `By`, `1` (ratio or flag), `{connection}`, `By/s`; empty for text.
+        doc: One sentence: what was measured, where.
+        secrecy: Who may see the value.
+        default: Value when the source does not have the field.
+    """
+    metadata = {"unit": unit, "doc": doc, "secrecy": secrecy}
+    if default is dataclasses.MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a target can be reached. Every field is optional but the name: a source says what it needs.
+
+    Args:
+        name: The target's name in `plumbline.toml`.
+        url: WebSocket or HTTP address as clients use it (through the front, if there is one).
+        pid: Process id of the server on this machine.
+        admin: Path of the gateway's admin socket.
+        metrics: Address of a Prometheus endpoint.
+        netns_of: Process whose network namespace the target lives in; the diagnostic's worker enters it first.
+        patience_s: How long a probe may watch a quiet connection, in seconds.
+        token: Bearer token that clients of this target send; never printed.
+    """
+
+    name: str
+    url: str | None = None
+    pid: int | None = None
+    admin: str | None = None
+    metrics: str | None = None
+    netns_of: int | None = None
+    patience_s: float = 3.0
+    token: str | None = field(default=None, repr=False)
+
+
+class UnavailableError(Exception):
+    """Evidence could not be had; the finding is `unknown`, never ok and never critical.
+
+    Args:
+        reason: One of `Reason`.
+        sentence: What was tried, and what would help.
+    """
+
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        self.reason: Reason = reason
+        self.sentence = sentence
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One way to fill an evidence record.
+
+    Args:
+        needs: Names of the `Endpoint` fields that must be set (`{"pid"}`, `{"admin"}`; empty: only this machine).
+        reads: What will be read, for `--plan`: one line, with the endpoint's fields as `{pid}`, `{url}` …
+        read: Reads it. Must not write, and raises `UnavailableError` when it cannot.
+        window_s: How long it watches, in seconds (0 for a snapshot).
+    """
+
+    needs: frozenset[str]
+    reads: str
+    read: Callable[[Endpoint], Any]
+    window_s: float = 0.0
+
+
+@runtime_checkable
+class Evidence(Protocol):
+    """A frozen dataclass whose fields are `measured`, and that knows its sources, best first."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    sources: ClassVar[tuple[Source, ...]]

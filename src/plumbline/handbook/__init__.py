@@ -1,0 +1,1 @@
+"""Guides and problem records: their schemas, the reference check, and the blocks that pages are made of."""

@@ -1,0 +1,1 @@
+"""Starts the real components, injects faults, and proves guides."""

@@ -1,0 +1,1 @@
+"""A WebSocket pub-sub gateway with bounded outbound queues."""

@@ -1,0 +1,1 @@
+"""The one-port app: site, search, diagnostics and component APIs."""
