@@ -1,0 +1,1 @@
+"""Clients that misbehave: each is a script, `python -m plumbline.lab.clients.NAME`, against `$GATEWAY_URL`."""
