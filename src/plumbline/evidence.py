@@ -1,7 +1,7 @@
 """What a component says about itself: frozen records with a unit per field, and where they are read.
 
-This is the vocabulary between components and diagnostics. A component defines evidence records with
-`measured` fields and lists the `Source`s that can fill them; the diagnosis reads them and never learns more of the component.
+This is the vocabulary between components and diagnostics. A component defines evidence records with `measured`
+fields and lists the `Source`s that can fill them; the diagnosis reads them and learns nothing more of the component.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 Secrecy = Literal["public", "internal", "secret"]
-"""`public` may be printed anywhere, `internal` (addresses, paths, names) becomes a pseudonym in a bundle, `secret` never leaves."""
+"""`public` may be printed anywhere, `internal` (addresses, paths, names) becomes a pseudonym, `secret` never leaves."""
 
 Reason = Literal["not_configured", "permission", "timeout", "unsupported_platform", "unreachable", "malformed"]
 """Why a source could not be read."""

@@ -30,14 +30,14 @@ GROUP = "plumbline.commands"
 
 
 class Plumb(click.Group):
-    """A group whose commands are imported on use and may come from other packages (entry-point group `plumbline.commands`)."""
+    """A group whose commands are imported on use; other packages add theirs (entry points `plumbline.commands`)."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return our commands in reading order, then those of other packages."""
         others = sorted(point.name for point in entry_points(group=GROUP) if point.name not in COMMANDS)
         return [*COMMANDS, *others]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Import the command, or return None if there is none of that name."""
         target, _ = COMMANDS.get(cmd_name, ("", ""))
         if target:
@@ -47,7 +47,9 @@ class Plumb(click.Group):
             return _load(point)
         return None
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one was probably meant."""
         try:
             return super().resolve_command(ctx, args)
@@ -55,8 +57,8 @@ class Plumb(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if near:
-                error.message += f" Did you mean '{near[0]}'?"
+            if near and "Did you mean" not in error.message:
+                raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from None
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -77,7 +79,7 @@ def _load(point: EntryPoint) -> click.Command:
         return _command(point.load())
     except ImportError as error:
         raise click.ClickException(
-            f"'plumb {point.name}' needs a package that is not installed ({error}); pip install 'plumbline[search]' has it"
+            f"'plumb {point.name}' needs what is not installed ({error}): pip install 'plumbline[search]'"
         ) from None
 
 

@@ -66,7 +66,7 @@ def _needs(function: Callable[..., Finding]) -> tuple[Need, ...]:
     hints = typing.get_type_hints(function)
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     if not names:
-        raise TypeError(f"{function.__name__}() takes no evidence: give it a parameter whose type is an evidence record")
+        raise TypeError(f"{function.__name__}() takes no evidence: give it a parameter typed with an evidence record")
     return tuple(_need(function.__name__, name, hints.get(name)) for name in names)
 
 

@@ -27,7 +27,8 @@ class Threshold:
     Args:
         value: The limit.
         unit: UCUM code of the value.
-        source: Where the figure comes from: a standard, a vendor's document, a measurement (with its command) or a judgement.
+        source: Where the figure comes from: a standard, a vendor's document, a measurement (and its
+            command) or a judgement.
         name: What it limits, in words, for tables; the diagnostic's constant name serves when empty.
     """
 
@@ -91,7 +92,7 @@ class Finding:
         if not self.sentence.strip():
             raise ValueError("a finding says one sentence")
         if self.status.red and not (self.cause and self.impact and self.next):
-            raise ValueError(f"a {self.status} finding names its cause, its impact and the next step: {self.sentence!r}")
+            raise ValueError(f"a {self.status} finding names cause, impact and next step: {self.sentence!r}")
 
 
 def ok(sentence: str, *measures: Measure) -> Finding:
@@ -124,7 +125,7 @@ def with_unit(value: float, unit: str) -> str:
     for size, name in _SCALES.get(unit, ()):
         if abs(value) >= size:
             return f"{value / size:.1f} {name}"
-    number = f"{value:.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+    number = f"{value:.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:.3g}"
     if unit == "By":
         return f"{number} bytes"
     if unit.startswith("{"):
