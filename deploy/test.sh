@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# All tests: lint first (seconds), then everything that can run side by side, then what wants the machine for itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin="$PWD/.venv/bin"
+export PATH="$bin:$PATH"
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+bash deploy/lint.sh
+"$bin/coverage" erase
+say "tests, side by side"
+"$bin/pytest" -q -n 2 --dist loadfile -m "not proof and not browser" --cov --cov-report= "$@"
+say "browser tests and proofs, one at a time"
+"$bin/pytest" -q -m "proof or browser" --cov --cov-append --cov-report= "$@"
+say "coverage (lines and branches of src and search)"
+"$bin/coverage" report --fail-under=90 | tail -n 30
