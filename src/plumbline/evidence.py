@@ -46,6 +46,8 @@ class Endpoint:
         netns_of: Process whose network namespace the target lives in; the diagnostic's worker enters it first.
         patience_s: How long a probe may watch a quiet connection, in seconds.
         token: Bearer token that clients of this target send; never printed.
+        cgroup: Control group of the server: its path (`/system.slice/gateway.service`) or its folder. It names a
+            service that keeps dying, and so has no lasting pid.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Endpoint:
     netns_of: int | None = None
     patience_s: float = 3.0
     token: str | None = field(default=None, repr=False)
+    cgroup: str | None = None
 
 
 class UnavailableError(Exception):
