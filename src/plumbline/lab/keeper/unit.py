@@ -1,0 +1,62 @@
+"""The gateway's unit: drop-in files that a guide's fix edits, in systemd's own syntax, read again at every start."""
+
+from __future__ import annotations
+
+import configparser
+from dataclasses import dataclass
+from pathlib import Path
+
+_SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+class UnitError(ValueError):
+    """A drop-in file says something the keeper cannot follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What the drop-ins ask for: the three keys of `[Service]` that a lab honours.
+
+    Args:
+        nofile: `LimitNOFILE=`, soft and hard.
+        memory_max: `MemoryMax=`, in bytes; -1 for `infinity`.
+        restart_s: `RestartSec=`, in seconds.
+    """
+
+    nofile: int | None = None
+    memory_max: int | None = None
+    restart_s: float | None = None
+
+
+def read(folder: Path) -> Unit:
+    """Read all `*.conf` of the folder in the order of their names; the last word counts, as with systemd.
+
+    Raises:
+        UnitError: A file is no unit file, or a value is no number.
+    """
+    service: dict[str, str] = {}
+    for path in sorted(folder.glob("*.conf")):
+        parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",))
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's keys are case-sensitive
+        try:
+            parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+        except configparser.Error as error:
+            raise UnitError(f"{path}: is no unit file: {error}") from None
+        service |= dict(parser["Service"]) if parser.has_section("Service") else {}
+    return Unit(
+        nofile=_number(folder, "LimitNOFILE", service),
+        memory_max=_number(folder, "MemoryMax", service),
+        restart_s=float(seconds) if (seconds := service.get("RestartSec")) else None,
+    )
+
+
+def _number(folder: Path, key: str, service: dict[str, str]) -> int | None:
+    text = service.get(key, "").strip()
+    if not text:
+        return None
+    if text == "infinity":
+        return -1
+    digits, scale = (text[:-1], _SUFFIXES[text[-1]]) if text[-1] in _SUFFIXES else (text, 1)
+    if not digits.isdigit():
+        raise UnitError(f"{folder}: {key}={text} is no number; write 65536, 512M or infinity")
+    return int(digits) * scale

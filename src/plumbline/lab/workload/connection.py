@@ -1,0 +1,65 @@
+"""One client connection on the `websockets` library, and the gateway's JSON protocol as a client needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+FAILURES = (OSError, TimeoutError, websockets.WebSocketException)
+"""What a client may see of a broken server."""
+ABNORMAL = 1006
+"""Close code of a connection that ended without a close frame (RFC 6455, 7.1.5)."""
+
+
+@asynccontextmanager
+async def opened(url: str, timeout_s: float) -> AsyncIterator[ClientConnection]:
+    """Open a connection that sends no pings of its own, as a browser's does.
+
+    Raises:
+        OSError: Refused, reset, unreachable.
+        TimeoutError: Not upgraded in time.
+        websockets.WebSocketException: The answer is no upgrade.
+    """
+    async with connect(
+        url,
+        open_timeout=timeout_s,
+        ping_interval=None,
+        close_timeout=0.5,
+        compression=None,
+        max_size=1 << 22,
+        proxy=None,
+    ) as connection:
+        yield connection
+
+
+async def ask(connection: ClientConnection, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    """Send a request and wait for the answer with its id; messages in between are left out.
+
+    Raises:
+        TimeoutError: No answer in time.
+        RefusedError: The server answered with an error.
+    """
+    async with asyncio.timeout(timeout_s):
+        await connection.send(json.dumps(request))
+        while True:
+            answer: dict[str, Any] = json.loads(await connection.recv())
+            if answer.get("id") == request["id"]:
+                if "error" in answer:
+                    raise RefusedError(str(answer["error"]))
+                return answer
+
+
+class RefusedError(websockets.WebSocketException):
+    """The server understood the request and said no."""
+
+
+def describe(error: BaseException) -> str:
+    """Return the error as a user would paste it: its type, and the library's own words."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
