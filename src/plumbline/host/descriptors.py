@@ -80,7 +80,7 @@ def _from_proc(pid: int, proc: Path) -> FileDescriptors:
 
 
 def count(folder: Path) -> int:
-    """Return the number of entries of a `/proc/PID/fd`: its size where the kernel gives it (Linux 6.2), or by listing."""
+    """Return the number of entries of a `/proc/PID/fd`: its size (Linux 6.2 and later), or by listing."""
     return folder.stat().st_size or sum(1 for _ in folder.iterdir())
 
 
