@@ -1,0 +1,147 @@
+"""Why connections end: one table of codes, a ledger of the last closes, and a count per reason.
+
+Private codes follow a rule that a client can apply without knowing the code: 4000 to 4499 come back (with jitter),
+4500 to 4999 do not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Any
+
+LEDGER_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCode:
+    """One way for a connection to end.
+
+    Args:
+        code: The WebSocket close code.
+        label: Value of the metric's `reason` label; stable.
+        come_back: Whether a client should connect again, and how.
+        meaning: What happened, for people.
+    """
+
+    code: int
+    label: str
+    come_back: str
+    meaning: str
+
+
+_AT_ONCE = "yes, after a short random delay"
+_NO = "no: the client must be corrected"
+
+CODES = {
+    item.code: item
+    for item in (
+        CloseCode(1000, "normal", "as the client likes", "The client closed."),
+        CloseCode(1001, "going-away", "as the client likes", "The client went away: a page was left, a process ended."),
+        CloseCode(1002, "protocol-error", _NO, "The client sent a frame that RFC 6455 forbids."),
+        CloseCode(1003, "unsupported-data", _NO, "The client sent a binary message; the protocol is JSON text."),
+        CloseCode(1005, "no-code", "as the client likes", "The client closed and gave no code."),
+        CloseCode(
+            1006,
+            "lost",
+            _AT_ONCE,
+            "The connection ended without a closing handshake: the client crashed, or something on the way cut it. "
+            "Never sent, only recorded.",
+        ),
+        CloseCode(1007, "invalid-utf8", _NO, "The client sent text that is not UTF-8."),
+        CloseCode(1009, "message-too-big", _NO, "The client sent more than `max_message_bytes` in one message."),
+        CloseCode(1011, "internal-error", _AT_ONCE, "The gateway met an error of its own; its log has it."),
+        CloseCode(1012, "service-restart", _AT_ONCE, "The gateway was told to stop (SIGTERM)."),
+        CloseCode(
+            4008,
+            "slow-consumer",
+            _AT_ONCE,
+            "The client read more slowly than its channels speak: its queue was full and `overflow` is `disconnect`.",
+        ),
+        CloseCode(4009, "write-timeout", _AT_ONCE, "The client took no byte for `write_timeout_s` while data waited."),
+        CloseCode(
+            4010, "heartbeat-timeout", _AT_ONCE, "The client sent nothing for `heartbeat_timeout_s` after a ping."
+        ),
+    )
+}
+NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, NO_CODE, LOST = 1000, 1001, 1002, 1003, 1005, 1006
+INVALID_UTF8, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART = 1007, 1009, 1011, 1012
+SLOW_CONSUMER, WRITE_TIMEOUT, HEARTBEAT_TIMEOUT = 4008, 4009, 4010
+
+
+class CloseError(Exception):
+    """The connection must be closed.
+
+    Args:
+        code: One of `CODES`.
+        sentence: Why; sent to the client as the close reason (at most 123 bytes).
+    """
+
+    def __init__(self, code: int, sentence: str) -> None:
+        self.code = code
+        self.sentence = sentence
+        super().__init__(sentence)
+
+
+def label(code: int) -> str:
+    """Return the metric label of a close code; codes that clients invent share one label."""
+    known = CODES.get(code)
+    return known.label if known else "other"
+
+
+def closes_table() -> str:
+    """Return the reference table of close codes as Markdown; the documentation page carries it verbatim."""
+    rows = ["| Code | Reason | Come back? | What happened |", "|---|---|---|---|"]
+    rows += [f"| {item.code} | `{item.label}` | {item.come_back} | {item.meaning} |" for item in CODES.values()]
+    return "\n".join(rows) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One connection's end, as the ledger keeps it.
+
+    Args:
+        code: Close code, 1006 if there was none.
+        reason: Its label, or what the client said.
+        by: `server`, `peer`, or `network` when no close frame was seen.
+        idle_s: Seconds since the last byte in either direction.
+        age_s: Seconds since the connection was accepted.
+        clean: Both sides said goodbye.
+        at: Clock time of the close, in seconds.
+    """
+
+    code: int
+    reason: str
+    by: str
+    idle_s: float
+    age_s: float
+    clean: bool
+    at: float
+
+
+class Ledger:
+    """The last closes and how many there were of each reason."""
+
+    def __init__(self, length: int = LEDGER_LENGTH) -> None:
+        self._recent: deque[Ended] = deque(maxlen=length)
+        self.counts: Counter[str] = Counter()
+
+    def add(self, ended: Ended) -> None:
+        """Record one close."""
+        self._recent.append(ended)
+        self.counts[label(ended.code)] += 1
+
+    def recent(self, now: float) -> list[dict[str, Any]]:
+        """Return the recorded closes, newest first, with their age `ago_s` in seconds."""
+        return [
+            {
+                "code": item.code,
+                "reason": item.reason,
+                "by": item.by,
+                "idle_s": round(item.idle_s, 3),
+                "age_s": round(item.age_s, 3),
+                "clean": item.clean,
+                "ago_s": round(max(0.0, now - item.at), 3),
+            }
+            for item in reversed(self._recent)
+        ]

@@ -1,0 +1,184 @@
+"""What a streaming server shows of itself: read-only, with a unit per field. Cheap to import: no server code here."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from plumbline.evidence import Endpoint, Reason, Source, UnavailableError, measured
+
+FULLEST = 50  # queues that evidence names one by one
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundQueue:
+    """What waits to be sent to one connection."""
+
+    connection: str = measured("", "the connection: number and peer address", secrecy="internal")
+    queued_bytes: int = measured("By", "bytes that wait in the server (from a pid: in the kernel's Send-Q)")
+    queued_messages: int | None = measured("{message}", "messages that wait in the server", default=None)
+    oldest_s: float | None = measured("s", "how long the oldest of them has waited", default=None)
+    kernel_unsent_bytes: int | None = measured(
+        "By", "bytes the kernel holds that the peer has not acknowledged (Send-Q)", default=None
+    )
+    dropped: int | None = measured("{message}", "messages this connection lost to the overflow policy", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundQueues:
+    """Everything that waits to be sent, and what happens when it is too much."""
+
+    connections: int = measured("{connection}", "open connections")
+    queued_bytes: int = measured("By", "bytes that wait for all connections together")
+    limit_bytes: int | None = measured("By", "bytes that may wait for one connection; None: unknown")
+    overflow: str = measured(
+        "", "what a full queue does: disconnect, drop-oldest, latest, wait; unknown from outside of the process"
+    )
+    resident_bytes: int = measured("By", "resident memory of the server process")
+    queues: tuple[OutboundQueue, ...] = measured("", "the fullest queues, at most 50, fullest first")
+    limit_messages: int | None = measured("{message}", "messages that may wait for one connection", default=None)
+    held_publishers: int | None = measured(
+        "{connection}", "publishers that are not read from because a reader is slow (overflow is wait)", default=None
+    )
+    sources: ClassVar[tuple[Source, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """One connection's end."""
+
+    code: int = measured("", "WebSocket close code; 1006 if there was no close frame")
+    reason: str = measured("", "the code's name, as in the metric's label")
+    by: str = measured("", "who ended it: server, peer, or network (no close frame)")
+    idle_s: float = measured("s", "time since the last byte in either direction")
+    age_s: float = measured("s", "time since it was accepted")
+    clean: bool = measured("1", "both sides sent a close frame")
+    ago_s: float = measured("s", "how long ago it ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Closes:
+    """The last connections that ended, at most 200, newest first."""
+
+    heartbeat_interval_s: float = measured("s", "time between two pings to a connection; 0: none are sent")
+    recent: tuple[Close, ...] = measured("", "the last closes, newest first")
+    connections: int = measured("{connection}", "open connections now", default=0)
+    sources: ClassVar[tuple[Source, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdleLifetime:
+    """What happened to one connection that said nothing."""
+
+    first_ping_s: float | None = measured("s", "when the first ping arrived; None: none while watched")
+    closed_after_s: float | None = measured("s", "when the other side ended the connection; None: it lived")
+    close_code: int | None = measured("", "its close code; 1006: cut without a close frame; None: it lived")
+    watched_s: float = measured("s", "how long the connection was watched")
+    sources: ClassVar[tuple[Source, ...]] = ()
+
+
+def queues_from_admin(endpoint: Endpoint) -> OutboundQueues:
+    """Ask the gateway for its outbound queues.
+
+    Raises:
+        UnavailableError: The admin socket does not answer, or not sensibly.
+    """
+    answer = _asked(endpoint, "queues")
+    try:
+        return OutboundQueues(**{**answer, "queues": tuple(OutboundQueue(**item) for item in answer["queues"])})
+    except (TypeError, KeyError) as error:
+        raise _malformed(endpoint, error) from None
+
+
+def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
+    """Read the kernel's send queues of any server process; what the process itself holds back cannot be seen from here.
+
+    Raises:
+        UnavailableError: Not on Linux, no such process, or it belongs to another user.
+    """
+    from plumbline.streaming import sockets
+
+    if sys.platform != "linux":
+        raise UnavailableError("unsupported_platform", "another process's send queues can be read on Linux only")
+    pid = _pid(endpoint)
+    try:
+        found = sockets.connections(pid)
+        resident = sockets.resident_bytes(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
+    except PermissionError:
+        raise UnavailableError(
+            "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
+        ) from None
+    fullest = sorted(found, key=lambda row: row.send_queue, reverse=True)[:FULLEST]
+    return OutboundQueues(
+        connections=len(found),
+        queued_bytes=sum(row.send_queue for row in found),
+        limit_bytes=None,
+        overflow="unknown",
+        resident_bytes=resident,
+        queues=tuple(
+            OutboundQueue(f"{row.local}-{row.remote}", row.send_queue, kernel_unsent_bytes=row.send_queue)
+            for row in fullest
+        ),
+    )
+
+
+def closes_from_admin(endpoint: Endpoint) -> Closes:
+    """Ask the gateway for its last closes.
+
+    Raises:
+        UnavailableError: The admin socket does not answer, or not sensibly.
+    """
+    answer = _asked(endpoint, "closes")
+    try:
+        return Closes(**{**answer, "recent": tuple(Close(**item) for item in answer["recent"])})
+    except (TypeError, KeyError) as error:
+        raise _malformed(endpoint, error) from None
+
+
+def idle_from_url(endpoint: Endpoint) -> IdleLifetime:
+    """Open one quiet connection and watch it for `endpoint.patience_s`.
+
+    Raises:
+        UnavailableError: No URL, nobody there, or no WebSocket there.
+    """
+    from plumbline.streaming.probe import watch_quiet
+
+    return IdleLifetime(**watch_quiet(endpoint))
+
+
+def _pid(endpoint: Endpoint) -> int:
+    if endpoint.pid is None:
+        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
+    return endpoint.pid
+
+
+def _asked(endpoint: Endpoint, what: str) -> dict[str, Any]:
+    from plumbline.streaming.adminclient import AdminError, ask
+
+    if not endpoint.admin:
+        raise UnavailableError("not_configured", "the target names no admin socket; give one: --target /path/to.sock")
+    try:
+        answer = ask(endpoint.admin, {"get": what})
+    except AdminError as error:
+        reason = "malformed" if error.kind == "refused" else error.kind
+        raise UnavailableError(cast("Reason", reason), error.sentence) from None
+    if not isinstance(answer, dict):
+        raise _malformed(endpoint, TypeError(what))
+    return answer
+
+
+def _malformed(endpoint: Endpoint, error: Exception) -> UnavailableError:
+    return UnavailableError("malformed", f"{endpoint.admin} answered in a form this version does not know ({error})")
+
+
+OutboundQueues.sources = (
+    Source(frozenset({"admin"}), "outbound queues over the admin socket {admin}", queues_from_admin),
+    Source(frozenset({"pid"}), "send queues of process {pid}: /proc/{pid}/fd, /proc/{pid}/net/tcp", queues_from_pid),
+)
+Closes.sources = (Source(frozenset({"admin"}), "the last 200 closes over the admin socket {admin}", closes_from_admin),)
+IdleLifetime.sources = (
+    Source(frozenset({"url"}), "one quiet connection to {url}, watched {patience_s} s", idle_from_url, window_s=3.0),
+)
