@@ -1,1 +1,1 @@
-"""Clients that misbehave: each is a script, `python -m plumbline.lab.clients.NAME`, against `$GATEWAY_URL`."""
+"""Clients that misbehave, or are just many: each is a script, `python -m plumbline.lab.clients.NAME URL`."""

@@ -1,4 +1,4 @@
-"""The keeper's loop: requests on stdin, events on stdout, deaths of children; one thread, idle while nothing is due."""
+"""The keeper's loop: requests on stdin, events on stdout, deaths of children; one thread."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from plumbline.lab.keeper.child import Child, Recipe
 from plumbline.lab.keeper.sweep import sweep
 from plumbline.lab.keeper.tether import adopt_orphans
 
+LOOK_S = 1.0
+"""How often the keeper looks whether its owner lives, in seconds: a pipe that leaked to another process never ends."""
 KILL_AFTER_S = 3.0
 """A process that was asked to stop is killed after this time, in seconds."""
 
@@ -37,6 +39,7 @@ class Keeper:
         self.files: list[Path] = []
         self.state: dict[str, Any] | None = None
         self.open = True
+        self.owner = os.getppid()
         self.killing: dict[str, float] = {}
         self._buffer = b""
 
@@ -63,6 +66,7 @@ class Keeper:
                         self._read()
                 self._reap()
                 self._due()
+                self.open = self.open and os.getppid() == self.owner
         self._finish()
         return 0
 
@@ -70,9 +74,9 @@ class Keeper:
         if number != signal.SIGCHLD:
             self.open = False
 
-    def _pause(self) -> float | None:
+    def _pause(self) -> float:
         due = [child.due for child in self.children.values() if child.due is not None] + list(self.killing.values())
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        return min(LOOK_S, max(0.0, min(due) - time.monotonic())) if due else LOOK_S
 
     def _read(self) -> None:
         chunk = os.read(0, 65536)

@@ -1,4 +1,4 @@
-"""The clients: subscribers and publishers that live long and reconnect, and fresh connections that are tried steadily."""
+"""The clients: subscribers and publishers that live long and reconnect, and fresh connections, tried steadily."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Clients:
             for channel in range(self.plan.channels):
                 publisher = Publisher(channel, self.plan.rate_hz, self.plan.message_bytes, self.ledger)
                 tasks.create_task(publisher.metronome())
-                tasks.create_task(self._live(f"publisher-{channel}", publisher.talk))
+                tasks.create_task(self._live(f"publisher-{channel}", self._publishing(channel, publisher)))
             if self.plan.connects_hz > 0:
                 tasks.create_task(self._newcomers())
 
@@ -59,7 +59,6 @@ class Clients:
             try:
                 async with opened(self.url, self.plan.connect_timeout_s) as connection:
                     up = True
-                    self.ledger.connected.add(name)
                     await talk(connection)
             except FAILURES as error:
                 self._note(error, was_up=up)
@@ -79,7 +78,8 @@ class Clients:
         channel = number % self.plan.channels
 
         async def talk(connection: ClientConnection) -> None:
-            await connection.send(json.dumps({"id": 1, "subscribe": f"lab.{channel}"}))
+            await ask(connection, {"id": 1, "subscribe": f"lab.{channel}"}, self.plan.connect_timeout_s)
+            self.ledger.connected.add(f"subscriber-{number}")
             while True:  # not `async for`: that would end in silence when the server closes normally
                 message = json.loads(await connection.recv())
                 data = message.get("data")
@@ -88,9 +88,17 @@ class Clients:
 
         return talk
 
+    def _publishing(self, channel: int, publisher: Publisher) -> Callable[[ClientConnection], Awaitable[None]]:
+        async def talk(connection: ClientConnection) -> None:
+            self.ledger.connected.add(f"publisher-{channel}")
+            await publisher.talk(connection)
+
+        return talk
+
     def _quiet(self, number: int) -> Callable[[ClientConnection], Awaitable[None]]:
         async def talk(connection: ClientConnection) -> None:
-            await connection.send(json.dumps({"id": 1, "subscribe": f"quiet.{number}"}))
+            await ask(connection, {"id": 1, "subscribe": f"quiet.{number}"}, self.plan.connect_timeout_s)
+            self.ledger.connected.add(f"quiet-{number}")
             while True:
                 await connection.recv()
 

@@ -1,0 +1,99 @@
+"""Subscribe, then stop reading: a lid that was closed, a debugger that stopped, a consumer stuck in its database.
+
+When the server closes the connection the client comes back and stalls again, as real ones do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import select
+import socket
+import time
+from urllib.parse import urlsplit
+
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+_GONE = select.POLLERR | select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+
+
+def stall(url: str, channels: list[str], receive_buffer: int, timeout_s: float) -> socket.socket:
+    """Return a connection that has subscribed and will not read again.
+
+    Args:
+        url: The server.
+        channels: What to subscribe to.
+        receive_buffer: `SO_RCVBUF`, in bytes: a small one fills soon.
+        timeout_s: For connect and upgrade, in seconds.
+
+    Raises:
+        OSError: The server refuses or does not answer.
+    """
+    parts = urlsplit(url)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)  # before connect: it sets the window
+    sock.settimeout(timeout_s)
+    try:
+        sock.connect((parts.hostname, parts.port))
+        protocol = _upgraded(sock, url)
+        for number, channel in enumerate(channels, 1):
+            protocol.send_text(json.dumps({"id": number, "subscribe": channel}).encode())
+            _send(sock, protocol)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _upgraded(sock: socket.socket, url: str) -> ClientProtocol:
+    protocol = ClientProtocol(parse_uri(url))
+    protocol.send_request(protocol.connect())
+    _send(sock, protocol)
+    while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+        data = sock.recv(4096)
+        if data:
+            protocol.receive_data(data)
+        else:
+            protocol.receive_eof()
+    if protocol.state is not State.OPEN:
+        raise ConnectionError(f"not upgraded: {protocol.handshake_exc}")
+    return protocol
+
+
+def _send(sock: socket.socket, protocol: ClientProtocol) -> None:
+    for data in protocol.data_to_send():
+        sock.sendall(data)
+
+
+def main() -> None:
+    """Hold the stalled connections until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--channel", action="append", help="channel to subscribe to (again for more); default lab.0")
+    parser.add_argument("--count", type=int, default=1, help="number of stalled connections")
+    parser.add_argument("--receive-buffer", type=int, default=4096, metavar="BYTES")
+    arguments = parser.parse_args()
+    channels = arguments.channel or ["lab.0"]
+    held: dict[int, socket.socket] = {}
+    watch = select.poll()
+    while True:
+        while len(held) < arguments.count:
+            try:
+                sock = stall(arguments.url, channels, arguments.receive_buffer, 5.0)
+            except OSError as error:
+                print(f"cannot connect: {error}", flush=True)
+                time.sleep(0.2)
+                continue
+            held[sock.fileno()] = sock
+            watch.register(sock, _GONE)
+        for descriptor, _ in watch.poll():
+            print("the server closed a stalled connection", flush=True)
+            watch.unregister(descriptor)
+            held.pop(descriptor).close()
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()
