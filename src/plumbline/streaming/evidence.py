@@ -9,6 +9,8 @@ from typing import Any, ClassVar, cast
 from plumbline.evidence import Endpoint, Reason, Source, UnavailableError, measured
 
 FULLEST = 50  # queues that evidence names one by one
+LOST = 1006  # RFC 6455, 7.1.5: the connection ended without a close frame
+SAME_AGE_S = 0.35  # half of what lies between the two quiet connections: nearer to one age than to one moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,18 @@ class IdleLifetime:
     closed_after_s: float | None = measured("s", "when the other side ended the connection; None: it lived")
     close_code: int | None = measured("", "its close code; 1006: cut without a close frame; None: it lived")
     watched_s: float = measured("s", "how long the connection was watched")
+    second_closed_after_s: float | None = measured(
+        "s", "when a second connection, opened a little later, was ended; counted from its own start", default=None
+    )
     sources: ClassVar[tuple[Source, ...]] = ()
+
+    @property
+    def limit_s(self) -> float | None:
+        """Silence after which both connections were cut, without a ping or a close frame; None if that was not so."""
+        first, second = self.closed_after_s, self.second_closed_after_s
+        if first is None or second is None or self.first_ping_s is not None or self.close_code != LOST:
+            return None
+        return first if abs(first - second) < SAME_AGE_S else None
 
 
 def queues_from_admin(endpoint: Endpoint) -> OutboundQueues:
@@ -180,5 +193,7 @@ OutboundQueues.sources = (
 )
 Closes.sources = (Source(frozenset({"admin"}), "the last 200 closes over the admin socket {admin}", closes_from_admin),)
 IdleLifetime.sources = (
-    Source(frozenset({"url"}), "one quiet connection to {url}, watched {patience_s} s", idle_from_url, window_s=3.0),
+    Source(
+        frozenset({"url"}), "two quiet connections to {url}, watched up to {patience_s} s", idle_from_url, window_s=3.0
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 OPEN_TIMEOUT_S = 5.0
+STAGGER_S = 0.7  # the second connection comes this much later
+LOOK_S = 0.02
 WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
@@ -27,49 +30,80 @@ def websocket_url(url: str) -> str:
 
 
 def watch_quiet(endpoint: Endpoint) -> dict[str, Any]:
-    """Open one connection, send nothing, answer pings as every client does, and note what the other side does.
+    """Open a connection, send nothing, answer pings as every client does, and note what the other side does.
+
+    A second connection follows a little later: a time-out cuts both at one age, a server that dies cuts both at one
+    moment. The watch ends with the first ping, or when both have ended, or with `endpoint.patience_s`.
 
     Returns:
-        `first_ping_s`, `closed_after_s`, `close_code` (None where it did not happen; 1006: cut without a close frame)
-        and `watched_s`.
+        `first_ping_s`, `closed_after_s`, `close_code` (None where it did not happen; 1006: cut without a close frame),
+        `second_closed_after_s` (since the second was opened) and `watched_s`.
 
     Raises:
         UnavailableError: No URL, nobody there, or no WebSocket there.
     """
     if not endpoint.url:
         raise UnavailableError("not_configured", "the target names no url; give one: --target ws://host:port/")
-    link, pings = _connect(websocket_url(endpoint.url), endpoint.token)
-    began = time.monotonic()
-    closed_after_s = _closed_within(link, endpoint.patience_s)
-    watched_s = time.monotonic() - began
-    code = None
-    if closed_after_s is not None:
-        code = link.close_code if link.close_code is not None else 1006
-    link.close()
+    url = websocket_url(endpoint.url)
+    quiet = [Quiet(url, endpoint.token)]
+    try:
+        while not quiet[0].pings and quiet[0].age_s < endpoint.patience_s and not _all_ended(quiet):
+            if len(quiet) == 1 and quiet[0].age_s >= STAGGER_S:
+                with contextlib.suppress(UnavailableError):  # the first was let in, so this is no more than bad luck
+                    quiet.append(Quiet(url, endpoint.token))
+            for one in quiet:
+                one.look()
+    finally:
+        watched_s = quiet[0].age_s
+        for one in quiet:
+            one.ends.close()
+    first, second = quiet[0], quiet[1] if len(quiet) > 1 else None
     return {
-        "first_ping_s": round(max(0.0, pings[0] - began), 3) if pings else None,
-        "closed_after_s": closed_after_s,
-        "close_code": code,
+        "first_ping_s": round(max(0.0, first.pings[0] - first.began), 3) if first.pings else None,
+        "closed_after_s": first.closed_after_s,
+        "close_code": first.code,
+        "second_closed_after_s": second.closed_after_s if second else None,
         "watched_s": round(watched_s, 3),
     }
 
 
-def _closed_within(link: ClientConnection, patience_s: float) -> float | None:
-    """Return when the other side ended the connection, in seconds, or None if it lives. Data is read and ignored."""
-    from websockets.exceptions import ConnectionClosed
+class Quiet:
+    """One connection that says nothing."""
 
-    began = time.monotonic()
-    while (left := began + patience_s - time.monotonic()) > 0:
+    def __init__(self, url: str, token: str | None) -> None:
+        self.ends = contextlib.ExitStack()
+        self.link, self.pings = _connect(url, token, self.ends)
+        self.began = time.monotonic()
+        self.closed_after_s: float | None = None
+        self.code: int | None = None
+
+    @property
+    def age_s(self) -> float:
+        """Time since it was opened, in seconds."""
+        return time.monotonic() - self.began
+
+    def look(self) -> None:
+        """Take what has arrived (data is ignored), and note an end."""
+        from websockets.exceptions import ConnectionClosed
+
+        if self.closed_after_s is not None:
+            time.sleep(LOOK_S)
+            return
         try:
-            link.recv(timeout=left, decode=False)
+            self.link.recv(timeout=LOOK_S, decode=False)
         except TimeoutError:
-            return None
+            return
         except ConnectionClosed:
-            return round(time.monotonic() - began, 3)
-    return None
+            self.closed_after_s = round(self.age_s, 3)
+            self.code = self.link.close_code if self.link.close_code is not None else 1006
 
 
-def _connect(url: str, token: str | None) -> tuple[ClientConnection, list[float]]:
+def _all_ended(quiet: list[Quiet]) -> bool:
+    """Return whether nothing is left to see; one that ended before the second was due has shown all it can."""
+    return all(one.closed_after_s is not None for one in quiet)
+
+
+def _connect(url: str, token: str | None, ends: contextlib.ExitStack) -> tuple[ClientConnection, list[float]]:
     from websockets.exceptions import InvalidHandshake, InvalidURI
     from websockets.frames import Frame, Opcode
     from websockets.sync import client
@@ -85,7 +119,7 @@ def _connect(url: str, token: str | None) -> tuple[ClientConnection, list[float]
             super().process_event(event)
 
     try:
-        link = client.connect(
+        opening = client.connect(
             url,
             create_connection=Watched,
             additional_headers={"Authorization": f"Bearer {token}"} if token else None,
@@ -95,6 +129,7 @@ def _connect(url: str, token: str | None) -> tuple[ClientConnection, list[float]
             compression=None,
             proxy=None,
         )
+        link = ends.enter_context(opening)
     except TimeoutError:
         raise UnavailableError("timeout", f"{url} did not complete a handshake within {OPEN_TIMEOUT_S:g} s") from None
     except InvalidURI as error:
