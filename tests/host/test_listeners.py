@@ -61,7 +61,7 @@ def test_a_full_queue_is_seen_full_and_the_drops_are_its_own(server):
 def test_a_drained_queue_keeps_the_most_it_held():
     samples = iter([[row(waiting=0)], [row(waiting=3)], *[[row(waiting=0)]] * listeners.SAMPLES])
     queues = watch(lambda _: True, pause=lambda _: None, snapshot=lambda: next(samples))
-    assert queues.listeners[0].waiting == 3
+    assert (queues.listeners[0].waiting, queues.listeners[0].least_waiting) == (3, 0)
 
 
 def row(inode=1, *, port=80, waiting=0, backlog=128, drops=0):

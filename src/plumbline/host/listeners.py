@@ -33,6 +33,7 @@ class Listener:
     address: str = measured("", "local address", secrecy="internal")
     port: int = measured("", "local port")
     waiting: int = measured("{connection}", "most connections seen waiting to be accepted (Recv-Q of `ss -ltn`)")
+    least_waiting: int = measured("{connection}", "fewest seen waiting: a server that accepts empties its queue")
     backlog: int = measured(
         "{connection}", "effective limit: the smaller of listen()'s argument and somaxconn (Send-Q)"
     )
@@ -189,6 +190,7 @@ def _over_time(samples: list[dict[int, Row]]) -> list[Listener]:
             address=rows[-1].address,
             port=rows[-1].port,
             waiting=max(row.waiting for row in rows),
+            least_waiting=min(row.waiting for row in rows),
             backlog=rows[-1].backlog,
             dropped=rows[-1].drops - rows[0].drops,
         )
