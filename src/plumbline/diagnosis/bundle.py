@@ -1,0 +1,5 @@
+"""Bundles."""
+
+
+class BundleError(Exception):
+    """A bundle cannot be written or read."""

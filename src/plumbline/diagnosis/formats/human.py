@@ -1,0 +1,64 @@
+"""The report for a terminal: a colour and always the word, numbers against their limits, what to do, the guide."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from plumbline.diagnosis.findings import Measure, Status
+from plumbline.diagnosis.formats.tally import tally
+from plumbline.diagnosis.report import Report, Result
+
+STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.CRITICAL: "bold red", Status.UNKNOWN: "magenta"}
+_INDENT = 10  # the longest status word and two spaces
+
+
+def render(report: Report) -> str:
+    """Return the report without colour, 100 columns wide."""
+    console = Console(width=100, no_color=True, highlight=False, force_terminal=False, legacy_windows=False)
+    with console.capture() as captured:
+        show(report, console)
+    return captured.get()
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report; colours are the console's choice (`NO_COLOR` turns them off)."""
+    for result in report.results:
+        _show(result, console)
+    style = STYLES[report.worst] if report.complete or report.worst.red else STYLES[Status.UNKNOWN]
+    console.print(Text.assemble((tally(report), style), f", in {report.duration_s:.2f} s"), soft_wrap=True)
+
+
+def _show(result: Result, console: Console) -> None:
+    word = Text(f"{result.status.upper():<{_INDENT}}", STYLES[result.status])
+    console.print(Text.assemble(word, (result.id, "bold"), (f"  {result.question}", "dim")), soft_wrap=True)
+    _line(console, result.sentence)
+    if result.measures and result.status is not Status.OK:
+        console.print(Padding(_table(result.measures), (0, 0, 0, _INDENT), expand=False))
+    if result.status.red:
+        _line(console, f"cause   {result.cause}")
+        _line(console, f"impact  {result.impact}")
+        for number, step in enumerate(result.next):
+            _line(console, f"{'next  ' if number == 0 else '      '}  {step}")
+        _line(console, f"guide   {result.guide}")
+    elif result.status is Status.UNKNOWN:
+        _line(console, f"reason  {result.reason}")
+    console.print()
+
+
+def _line(console: Console, text: str) -> None:
+    """Print indented text, wrapped under its own beginning."""
+    console.print(Padding(Text(text), (0, 0, 0, _INDENT), expand=False))
+
+
+def _table(measures: tuple[Measure, ...]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    for measure in measures:
+        limit = f"limit {measure.limit} ({measure.limit.name})" if measure.limit else ""
+        table.add_row(Text(measure.name.replace("_", " ")), Text(str(measure)), Text(limit, "dim"))
+    return table

@@ -1,0 +1,103 @@
+"""State files of running labs: where they lie, what they say, which of them live."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from plumbline.evidence import Endpoint
+
+VARIABLE = "PLUMBLINE_STATE"
+SCHEMA: Literal["plumbline.lab/1"] = "plumbline.lab/1"
+Purpose = Literal["serve", "practice", "prove"]
+_STARTED_TOLERANCE_S = (
+    1.5  # the kernel counts a process's start in ticks, and psutil adds the boot time in whole seconds
+)
+
+
+class LabEndpoint(BaseModel):
+    """The lab's `Endpoint`, without its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = None
+    pid: int | None = None
+    admin: str | None = None
+    metrics: str | None = None
+    netns_of: int | None = None
+    cgroup: str | None = None
+    patience_s: float = Field(3.0, gt=0)
+    token: str | None = None
+
+
+class LabState(BaseModel):
+    """One running lab, as its owner wrote it to `<folder>/<id>.json` by an atomic rename."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    schema_: Literal["plumbline.lab/1"] = Field(SCHEMA, alias="schema")
+    id: str
+    owner_pid: int
+    owner_started: float
+    started_at: float
+    purpose: Purpose
+    problem: str | None = None
+    endpoint: LabEndpoint
+
+    def write(self, folder: Path | None = None) -> Path:
+        """Write the state file atomically, readable by its owner only, and return its path."""
+        folder = folder or state_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.id}.json"
+        fresh = folder / f".{self.id}.{os.getpid()}"
+        fresh.touch(mode=0o600)
+        fresh.write_text(self.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
+        fresh.replace(path)
+        return path
+
+    @property
+    def alive(self) -> bool:
+        """True while the process that owns the lab lives (not merely another one with its pid)."""
+        import psutil
+
+        try:
+            return abs(psutil.Process(self.owner_pid).create_time() - self.owner_started) < _STARTED_TOLERANCE_S
+        except psutil.Error:
+            return False
+
+
+def state_folder() -> Path:
+    """Return the folder of state files: `$PLUMBLINE_STATE`, else the checkout's, else the user's."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    root = Path(__file__).resolve().parents[3]
+    if (root / "pyproject.toml").is_file() and (root / "diagnostics").is_dir():
+        return root / ".plumbline" / "labs"
+    return Path.home() / ".local/state/plumbline/labs"
+
+
+def living(folder: Path | None = None) -> list[LabState]:
+    """Return the labs whose owner lives, the newest first; files that cannot be read are passed over."""
+    found = []
+    for path in (folder or state_folder()).glob("*.json"):
+        try:
+            raw: Any = json.loads(path.read_text(encoding="utf-8"))
+            state = LabState.model_validate(raw)
+        except (OSError, ValueError, ValidationError):  # being replaced, or of another version
+            continue
+        if state.alive:
+            found.append(state)
+    return sorted(found, key=lambda state: state.started_at, reverse=True)
+
+
+def newest() -> Endpoint | None:
+    """Return where the newest lab that serves people is; labs under proof are nobody's default."""
+    for state in living():
+        if state.purpose != "prove":
+            return Endpoint(name="lab", **state.endpoint.model_dump())
+    return None

@@ -1,0 +1,190 @@
+"""Targets: what a name after `--target` stands for, from `plumbline.toml`, the command line or the running lab."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from plumbline.diagnosis.labs import LabEndpoint, LabState, living, newest, state_folder
+from plumbline.evidence import Endpoint
+
+VARIABLE = "PLUMBLINE_CONFIG"
+DEFAULT = "lab"
+_SCHEMES = ("ws", "wss", "http", "https")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class TargetError(Exception):
+    """A target is unknown, or its configuration is wrong. Its text never holds a value of the configuration."""
+
+
+class Target(BaseModel):
+    """One `[targets.NAME]` of `plumbline.toml`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    url: str | None = Field(None, description="WebSocket or HTTP address, as clients use it.")
+    pid: int | None = Field(None, gt=0, description="Process id of the server on this machine.")
+    pidfile: str | None = Field(None, description="File that holds the pid; read at each run.")
+    admin: str | None = Field(None, description="Path of a Plumbline gateway's admin socket.")
+    metrics: str | None = Field(None, description="Address of a Prometheus endpoint.")
+    cgroup: str | None = Field(None, description="Control group of the server: /system.slice/gateway.service.")
+    patience_s: float = Field(
+        3.0, gt=0, le=3600, description="How long a probe may watch a quiet connection, in seconds."
+    )
+    token_env: str | None = Field(None, description="Name of the environment variable that holds the clients' token.")
+
+
+def names() -> list[str]:
+    """Return the names that a target may have: those of `plumbline.toml`, and `lab`.
+
+    Raises:
+        TargetError: The configuration is wrong.
+    """
+    return sorted({DEFAULT, *_configured()})
+
+
+def resolve(name: str | None = None) -> Endpoint:
+    """Return where a target can be reached.
+
+    Args:
+        name: A name of `plumbline.toml`, `lab`, or inline: a URL (`ws://…`, `https://…`), `pid:123`, or the path
+            of an admin socket. None is the lab; when none runs, the endpoint is empty: only this machine can be read.
+
+    Raises:
+        TargetError: There is no such target, or its configuration is wrong.
+    """
+    name = name or DEFAULT
+    inline = _inline(name)
+    if inline:
+        return inline
+    configured = _configured()
+    if name in configured:
+        return _endpoint(name, configured[name])
+    if name == DEFAULT:
+        return newest() or Endpoint(name=DEFAULT)
+    near = get_close_matches(name, [DEFAULT, *configured], n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join([DEFAULT, *configured])}"
+    raise TargetError(f"there is no target '{_shown(name)}'; {hint} (named in {config_path()})")
+
+
+def config_path() -> Path:
+    """Return the path of the configuration: `$PLUMBLINE_CONFIG`, else `plumbline.toml` in the working folder."""
+    return Path(os.environ.get(VARIABLE) or "plumbline.toml")
+
+
+def _inline(name: str) -> Endpoint | None:
+    if "://" in name:
+        scheme = urlsplit(name).scheme
+        if scheme not in _SCHEMES:
+            raise TargetError(
+                f"a target's address begins with {', '.join(f'{one}://' for one in _SCHEMES)}, not {scheme}://"
+            )
+        return Endpoint(name=_shown(name), url=name)
+    if name.startswith("pid:"):
+        if not name[4:].isdecimal() or int(name[4:]) == 0:
+            raise TargetError(f"'{_shown(name)}' is no pid: write pid:1234")
+        return Endpoint(name=name, pid=int(name[4:]))
+    if "/" in name:
+        path = Path(name).expanduser()
+        if not path.is_socket():
+            raise TargetError(f"{name}: is no socket; the path of a gateway's admin socket is wanted")
+        return Endpoint(name=name, admin=str(path.resolve()))
+    return None
+
+
+def _shown(name: str) -> str:
+    from plumbline.diagnosis.redact import text
+
+    return text(name)
+
+
+def _configured() -> dict[str, Target]:
+    path = config_path()
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if os.environ.get(VARIABLE):
+            raise TargetError(f"{path}: there is no such file, but ${VARIABLE} names it") from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise TargetError(f"{path}: cannot be read: {error.__class__.__name__}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise TargetError(f"{path}: is no TOML: {error}") from None
+    return {name: _target(path, name, raw) for name, raw in _tables(path, document).items()}
+
+
+def _tables(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    for key in document:
+        if key != "targets":
+            raise TargetError(f"{path}: has the unknown key '{key}'; targets stand in tables [targets.NAME]")
+    tables = document.get("targets", {})
+    if not isinstance(tables, dict):
+        raise TargetError(f"{path}: 'targets' is no table; write [targets.NAME]")
+    return tables
+
+
+def _target(path: Path, name: str, raw: Any) -> Target:
+    where = f"{path}: [targets.{name}]"
+    if not _NAME.fullmatch(name):
+        raise TargetError(f"{where}: a target's name has letters, digits, '-', '_' and '.' only")
+    if not isinstance(raw, dict):
+        raise TargetError(f"{path}: 'targets.{name}' is no table; write [targets.{name}]")
+    try:
+        return Target.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        key = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            near = get_close_matches(key, Target.model_fields, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(Target.model_fields)}"
+            raise TargetError(f"{where} has the unknown key '{key}'; {hint}") from None
+        raise TargetError(f"{where}: '{key}' is wrong: {first['msg'].lower()}") from None
+
+
+def _endpoint(name: str, target: Target) -> Endpoint:
+    token = None
+    if target.token_env:
+        token = os.environ.get(target.token_env)
+        if not token:
+            raise TargetError(f"target '{name}' takes its token from ${target.token_env}, which is not set")
+    return Endpoint(
+        name=name,
+        url=target.url,
+        pid=_pid(name, target.pidfile) if target.pidfile else target.pid,
+        admin=target.admin,
+        metrics=target.metrics,
+        cgroup=target.cgroup,
+        patience_s=target.patience_s,
+        token=token,
+    )
+
+
+def _pid(name: str, pidfile: str) -> int:
+    try:
+        return int(Path(pidfile).read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError) as error:
+        raise TargetError(
+            f"target '{name}': {pidfile} gives no pid ({type(error).__name__}); does the server run?"
+        ) from None
+
+
+__all__ = [
+    "DEFAULT",
+    "LabEndpoint",
+    "LabState",
+    "Target",
+    "TargetError",
+    "config_path",
+    "living",
+    "names",
+    "resolve",
+    "state_folder",
+]
