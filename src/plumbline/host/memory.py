@@ -41,6 +41,16 @@ class MemoryLimit:
     host_swap_free_bytes: int = measured("By", "Free swap of the machine")
     sources: ClassVar[tuple[Source, ...]]
 
+    @property
+    def share(self) -> float:
+        """Working set over limit, 0 and up; 0 without a limit."""
+        return (self.working_set_bytes or 0) / self.limit_bytes if self.limit_bytes else 0.0
+
+    @property
+    def host_share(self) -> float:
+        """Available over all memory of the machine, 0 to 1."""
+        return self.host_available_bytes / max(1, self.host_total_bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class OomKills:
