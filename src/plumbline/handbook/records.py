@@ -93,7 +93,7 @@ class Cause(Closed):
         id: Name, unique in the record; findings name it.
         title: The cause in one line.
         evidence: What tells it from the others.
-        anchor: Heading (or fence) of the guide that explains or mends it, without `#`.
+        anchor: Heading of the guide that explains or mends it, without `#`.
     """
 
     id: Anchor

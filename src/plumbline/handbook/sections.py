@@ -97,8 +97,9 @@ class Outline:
 
     @cached_property
     def anchors(self) -> frozenset[str]:
-        """Everything that a link to this page can name behind `#`."""
-        return frozenset([*self.ids, *(heading.anchor for heading in self.headings)])
+        """Everything that a link can name behind `#`; not fences, whose ids MkDocs does not see."""
+        fenced = {fence_id(fence.info) for fence in self.fences}
+        return frozenset([*(self.ids.keys() - fenced), *(heading.anchor for heading in self.headings)])
 
     @cached_property
     def prose(self) -> str:
