@@ -2,7 +2,7 @@
 """Are new connections dropped because the listener's accept queue is full?
 
 The kernel completes handshakes by itself and queues them until the server calls accept(). A full queue drops packets
-without a word; the client tries again after 1, 3, 7 s. Drops are read per listener: `netstat -s` has only a sum.
+without a word, and the client tries again a second later. Drops are read per listener: `netstat -s` has only a sum.
 """
 
 from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnostic, ok, unknown, warning
@@ -11,12 +11,10 @@ from plumbline.host.listeners import Listener, ListenQueues
 ANY_DROP = Threshold(
     1, "{connection}", "RFC 6298: each drop costs its client the first retransmission timeout, 1 s", "dropped"
 )
-NEARLY_FULL = Threshold(
-    0.8, "1", "judgement: the next burst overflows it", "most that waited, as a share of the backlog"
-)
+NEARLY_FULL = Threshold(0.8, "1", "judgement: the next burst overflows it", "most that waited, share of the backlog")
 AMPLE = Threshold(4096, "{connection}", "default of net.core.somaxconn since Linux 5.4", "backlog that is not small")
 
-IMPACT = "Clients take 1, 3 or 7 s to connect, or time out; the server logs nothing and those connected notice nothing."
+IMPACT = "Clients take whole seconds to connect, or time out; the server logs nothing and those connected notice nothing."
 CURES = {
     "accept-loop-stuck": "The queue never empties: find what keeps the server from accept(): EMFILE, a busy loop.",
     "other-drops": "Not the accept queue: see nstat for TCPReqQFullDrop (a SYN flood) and the memory counters.",
