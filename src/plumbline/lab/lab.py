@@ -21,8 +21,10 @@ from plumbline.lab.errors import LabError, MissingError
 from plumbline.lab.fault import Topology
 from plumbline.lab.holds import Holds, started
 from plumbline.lab.keeper import cgroup as cgroups
+from plumbline.lab.keeper.namespace import inhabitants, of
 from plumbline.lab.link import Link
-from plumbline.lab.parts import START_S, FrontPart, GatewayPart
+from plumbline.lab.logs import after
+from plumbline.lab.parts import START_S, FrontPart, GatewayPart, unit
 from plumbline.lab.questions import measure
 from plumbline.lab.service import Service
 from plumbline.streaming.adminclient import AdminError, ask
@@ -52,6 +54,7 @@ class RunningLab:
         self._since = 0.0
         self._offsets: dict[Path, int] = {}
         self._steps = 0
+        self._namespace: str | None = None
         self._group: cgroups.Cgroup | None = None
         self._front: FrontPart | None = None
 
@@ -70,12 +73,14 @@ class RunningLab:
         holds.note()
         self.holds = holds
         self.link.ask("hold", cgroups=list(holds.cgroups), files=[str(holds.path)])
+        if topology.netns:
+            self._namespace = of(self.link.pid)
         self.gateway = GatewayPart(self, topology.settings)
         if topology.haproxy is not None:
             self._front = FrontPart(self, topology.haproxy)
         group = (str(self._group.folder), self._group.limit_file) if self._group else None
         restart_s = topology.restart_delay_s if topology.supervised else None
-        self.gateway.start(unit=_unit(topology), restart_s=restart_s, cgroup=group)
+        self.gateway.start(unit=unit(topology), restart_s=restart_s, cgroup=group)
         if self._front is not None:
             self._front.start()
         self._start_workload()
@@ -202,6 +207,17 @@ class RunningLab:
         """Stop a process and wait for its end."""
         self.link.ask("stop", name=name)
 
+    def crew(self) -> frozenset[str]:
+        """Return the names of all processes that run now, steps of a guide excepted."""
+        return frozenset(
+            name for name, life in self.link.lives.items() if life.code is None and not name.startswith("step-")
+        )
+
+    def gone(self, name: str) -> bool:
+        """Tell whether a process has ended for good."""
+        life = self.link.lives.get(name)
+        return life is None or (life.code is not None and not life.again)
+
     def run(self, code: str, *, timeout_s: float) -> Outcome:
         """Run shell code as the guides' fences are run: `bash -euo pipefail`, in the lab's folder."""
         self._steps += 1
@@ -246,7 +262,7 @@ class RunningLab:
 
     def logs(self) -> str:
         """Return what gateway and front logged since the last `mark(logs=True)`."""
-        return "".join(_from(path, self._offsets.get(path, 0)) for path in self._logs())
+        return "".join(after(path, self._offsets.get(path, 0)) for path in self._logs())
 
     def until(self, done: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
         """Poll until something is true.
@@ -260,36 +276,24 @@ class RunningLab:
                 raise LabError(f"waited {timeout_s:.0f} s until {what}, in vain")
             time.sleep(_POLL_S)
 
-    def close(self) -> list[str]:
-        """End everything; return what could not be removed, one phrase each."""
+    def close(self) -> None:
+        """End everything; `leftovers` says whether that succeeded."""
         link: Link | None = getattr(self, "link", None)
         if link is not None:
             link.close()
         if self.holds.leftovers():  # no keeper, or one that was killed
             self.holds.sweep()
         shutil.rmtree(self.folder, ignore_errors=True)
-        return self.holds.leftovers()
 
-
-def _unit(topology: Topology) -> str:
-    lines = ["[Service]", f"Restart={'always' if topology.supervised else 'no'}"]
-    lines.append(f"RestartSec={topology.restart_delay_s}")
-    if topology.nofile is not None:
-        lines.append(f"LimitNOFILE={topology.nofile}")
-    if topology.memory_limit_bytes is not None:
-        lines.append(f"MemoryMax={topology.memory_limit_bytes}")
-    return "\n".join(lines) + "\n"
+    def leftovers(self) -> list[str]:
+        """Say what is left of a closed lab on this machine, one phrase each; its network namespace, too."""
+        found = self.holds.leftovers()
+        if self._namespace is not None:
+            found += [f"process {pid} in the lab's network namespace" for pid in inhabitants(self._namespace)]
+        return found
 
 
 def _without_name(endpoint: Endpoint) -> dict[str, Any]:
     fields = asdict(endpoint)
     del fields["name"]
     return fields
-
-
-def _from(path: Path, offset: int) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as log:
-        log.seek(offset)
-        return log.read().decode(errors="replace")

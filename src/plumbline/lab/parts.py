@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from plumbline.lab.errors import LabError
+from plumbline.lab.fault import Topology
 from plumbline.lab.link import Life, Link
+from plumbline.lab.logs import tail
 
 START_S = 60.0
 """A server that is not ready after this time will not be, in seconds; a loaded machine may need many of them."""
@@ -55,6 +57,17 @@ class Host(Protocol):
 def toml(settings: Mapping[str, Any]) -> str:
     """Return settings as TOML; JSON's text, numbers and truth values are TOML's too."""
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+
+def unit(topology: Topology) -> str:
+    """Return the gateway's unit as a drop-in file in systemd's syntax."""
+    lines = ["[Service]", f"Restart={'always' if topology.supervised else 'no'}"]
+    lines.append(f"RestartSec={topology.restart_delay_s}")
+    if topology.nofile is not None:
+        lines.append(f"LimitNOFILE={topology.nofile}")
+    if topology.memory_limit_bytes is not None:
+        lines.append(f"MemoryMax={topology.memory_limit_bytes}")
+    return "\n".join(lines) + "\n"
 
 
 class GatewayPart:
@@ -214,10 +227,3 @@ class FrontPart:
         self._lab.until(lambda: self._loads() > before or not self.running, "HAProxy has reloaded")
         if not self.running:
             raise LabError(f"HAProxy ended on reload: {tail(self.log)}")
-
-
-def tail(path: Path, lines: int = 3) -> str:
-    """Return the last lines of a log in one line of text; empty if there is none."""
-    if not path.exists():
-        return ""
-    return " / ".join(line.strip() for line in path.read_text(errors="replace").splitlines()[-lines:] if line.strip())

@@ -46,6 +46,23 @@ def enter() -> None:
     _raise_loopback()
 
 
+def of(pid: int) -> str:
+    """Return the network namespace of a process, as the kernel names it: `net:[4026532000]`."""
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
+
+
+def inhabitants(namespace: str) -> list[int]:
+    """Return the processes in a network namespace; it is gone when there are none."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            if str(link.readlink()) == namespace:
+                found.append(int(link.parts[2]))
+        except OSError:  # ended meanwhile, or another user's
+            continue
+    return sorted(found)
+
+
 def _raise_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sh14x", b"lo", 0)

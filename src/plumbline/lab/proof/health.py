@@ -1,0 +1,49 @@
+"""Is the workload served? Compares what the independent clients measured with what they should get."""
+
+from __future__ import annotations
+
+from plumbline.lab.service import Service
+
+MOST = 0.98
+"""Share of messages, publishes and fresh connections that must work: on a loaded machine one may be late."""
+SLOWER = 10.0
+"""Latency may be this many times the baseline's, plus `SLACK_S`: restored service on a machine under load."""
+SLACK_S = 1.0
+ENOUGH = 5
+"""Fewest messages in a window that say anything."""
+
+
+def complaints(service: Service, *, connects: bool) -> list[str]:
+    """Return what a healthy service would not show, one phrase each.
+
+    Args:
+        service: What was measured.
+        connects: The workload tries fresh connections, so there must be some.
+    """
+    found = []
+    if service.clients < service.clients_wanted:
+        found.append(f"{service.clients} of {service.clients_wanted} clients are connected")
+    if service.published_due < ENOUGH:
+        found.append(f"only {service.published_due} messages were due so far")
+    elif service.published < MOST * service.published_due:
+        found.append(f"the server took {service.published} of {service.published_due} published messages")
+    if service.delivery_ratio < MOST:
+        found.append(f"{service.delivery_ratio * 100:.0f} % of messages arrived")
+    if service.connect_ratio < MOST:
+        found.append(f"{service.connects_failed} fresh connections failed")
+    if connects and service.connects_ok == 0:
+        found.append("no fresh connection worked yet")
+    if service.unexpected_closes:
+        found.append(f"{service.unexpected_closes} connections were closed from the other side")
+    return found
+
+
+def worse(service: Service, baseline: Service) -> list[str]:
+    """Return what is worse than in the baseline beyond the machine's own noise."""
+    found = []
+    if service.clients_wanted != baseline.clients_wanted:
+        found.append(f"the workload has {service.clients_wanted} clients, not {baseline.clients_wanted} as before")
+    allowed = SLOWER * baseline.p99_s + SLACK_S
+    if service.p99_s > allowed:
+        found.append(f"p99 is {service.p99_s:.2f} s, {allowed:.2f} s would be near the baseline")
+    return found
