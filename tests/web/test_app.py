@@ -119,6 +119,16 @@ def test_a_free_form_target_is_refused(client: TestClient, target: str) -> None:
     assert (answer.status_code, code_of(answer)) == (422, "target")
 
 
+def test_a_wrong_configuration_is_said_and_mended_without_a_restart(client: TestClient, tmp_path, monkeypatch) -> None:
+    config = tmp_path / "plumbline.toml"
+    config.write_text("[targets.mine]\nulr = 'ws://127.0.0.1:1/'\n")
+    monkeypatch.setenv("PLUMBLINE_CONFIG", str(config))
+    wrong = client.get("/api/targets")
+    assert (wrong.status_code, code_of(wrong)) == (503, "targets")
+    config.write_text("[targets.mine]\nurl = 'ws://127.0.0.1:1/'\n")
+    assert client.get("/api/targets").json()["targets"] == ["lab", "mine"]
+
+
 @pytest.mark.parametrize(
     "body", [{"ids": ["; rm -rf /"]}, {"ids": "host.quick"}, {"url": "http://x"}, {"ids": ["host.quick"] * 201}, []]
 )

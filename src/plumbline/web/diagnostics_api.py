@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from plumbline.catalogue import Catalogue, ProblemId
-from plumbline.diagnosis import catalogue as diagnostics
-from plumbline.diagnosis import targets
+from plumbline.diagnosis.catalogue import Diagnostic, load
+from plumbline.diagnosis.targets import TargetError, names
 from plumbline.web.errors import Refusal
 from plumbline.web.guard import require_token
 from plumbline.web.runs import Event, Run, Runs
@@ -37,12 +37,12 @@ def routes(catalogue: Catalogue, runs: Runs, settings: WebSettings) -> APIRouter
     @api.get("/diagnostics")
     def list_diagnostics() -> JSONResponse:
         """All diagnostics: id, question, what they read, thresholds with their sources."""
-        return JSONResponse({"diagnostics": [described(one) for one in diagnostics.load(catalogue)]})
+        return JSONResponse({"diagnostics": [described(one) for one in load(catalogue)]})
 
     @api.get("/targets")
     def list_targets() -> JSONResponse:
         """The targets that a run may name."""
-        return JSONResponse({"targets": list(targets.names()), "default": "lab"})
+        return JSONResponse({"targets": known_targets(), "default": "lab"})
 
     @api.post("/diagnostics/runs", status_code=202)
     async def start(request: Request, wanted: RunRequest) -> JSONResponse:
@@ -105,18 +105,31 @@ def check_ids(ids: list[str], catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids)) or tuple(sorted(known))
 
 
+def known_targets() -> list[str]:
+    """Return the names that a run may give as its target.
+
+    Raises:
+        Refusal: plumbline.toml is wrong (503).
+    """
+    try:
+        return names()
+    except TargetError as error:
+        raise Refusal(503, "targets", str(error), "mend the file; the next request reads it again") from None
+
+
 def check_target(name: str) -> None:
     """Refuse anything that is not the name of a configured target.
 
     Raises:
-        Refusal: The target is free-form or unknown (422).
+        Refusal: The target is free-form or unknown (422), or plumbline.toml is wrong (503).
     """
-    if name not in targets.names():
-        known = ", ".join(targets.names())
+    configured = known_targets()
+    if name not in configured:
+        known = ", ".join(configured)
         raise Refusal(422, "target", f"'{name}' is no target of this server", f"name one of: {known} (plumbline.toml)")
 
 
-def described(one: diagnostics.Diagnostic) -> dict[str, Any]:
+def described(one: Diagnostic) -> dict[str, Any]:
     """Return what pages and programs want to know of a diagnostic."""
     problem = ProblemId.parse(str(one.id))
     return {
