@@ -37,6 +37,8 @@ export class Panel {
     this.results = [];
     /** @type {number | undefined} */
     this.staleTimer = undefined;
+    /** @type {number | undefined} */
+    this.countdown = undefined;
     this.announcer = new Announcer();
     this.target = h("select", { class: "pl-panel__target", id: unique("pl-target") });
     this.button = h("button", { type: "button", class: "pl-panel__run", onclick: () => this.pressed() }, "Run");
@@ -99,6 +101,7 @@ export class Panel {
     this.target.disabled = true;
     this.actions.hidden = true;
     clearTimeout(this.staleTimer);
+    clearTimeout(this.countdown);
     try {
       if (watch) await this.watch(signal);
       else await this.once(signal);
@@ -120,16 +123,23 @@ export class Panel {
     const what = this.ids.length === 1 ? this.ids[0] : "all diagnostics";
     if (!watching) this.announcer.say(`Running ${what}`);
     this.body.setAttribute("aria-busy", "true");
-    const tell = () => this.set(watching ? "watching" : "running", watching ?? `Running ${what} on ${this.target.value}, ${Math.round((Date.now() - began) / 1000)} s. Escape cancels.`);
+    let broken = false;
+    const tell = () => broken || this.set(watching ? "watching" : "running", watching ?? `Running ${what} on ${this.target.value}, ${Math.round((Date.now() - began) / 1000)} s. Escape cancels.`);
     tell();
     const clock = setInterval(tell, 1000);
     try {
       this.current = await start(this.ids, this.target.value);
       /** @type {Result[]} */
       const came = [];
-      for await (const event of follow(this.current, signal, () => this.set("interrupted", "The connection broke; resuming where it stopped."))) {
+      const interrupted = () => {
+        broken = true;
+        this.set("interrupted", "The connection broke; resuming where it stopped.");
+      };
+      for await (const event of follow(this.current, signal, interrupted)) {
+        broken = false;
         if (event.event === "check.finished") came.push(event.result);
         if (came.length) this.show(came);
+        tell();
         if (event.event === "run.failed") throw new Error(event.sentence);
         if (event.event === "run.finished") this.finished(event.report, watching !== undefined);
       }
@@ -215,11 +225,10 @@ export class Panel {
     if (error.status !== 429) return this.set("refused", `Refused: ${error.message}${error.hint ? `; ${error.hint}` : ""}.`);
     let left = Math.max(1, error.retryAfter);
     const tick = () => {
-      if (this.stop && this.panel.dataset.state !== "limited") return;
       if (left <= 0) return this.set("ready", "You may run it again.");
       this.set("limited", `${error.message}; again in ${left} s.`);
       left -= 1;
-      setTimeout(tick, 1000);
+      this.countdown = window.setTimeout(tick, 1000);
     };
     tick();
   }
