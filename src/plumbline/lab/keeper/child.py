@@ -84,7 +84,6 @@ class Child:
             limits = units.read(Path(recipe.unit))
         if recipe.cgroup and limits.memory_max is not None:
             Cgroup(Path(recipe.cgroup[0]), recipe.cgroup[1]).limit.write_text(str(limits.memory_max))
-        nofile = limits.nofile if limits.nofile is not None and limits.nofile >= 0 else None
         with contextlib.ExitStack() as stack:
             out = stack.enter_context(Path(recipe.stdout).open("wb"))
             errors = stack.enter_context(Path(recipe.stderr).open("ab")) if recipe.stderr else subprocess.STDOUT
@@ -96,7 +95,7 @@ class Child:
                 stdout=out,
                 stderr=errors,
                 start_new_session=True,
-                preexec_fn=tether(nofile=nofile, cgroup=recipe.cgroup[0] if recipe.cgroup else None),  # noqa: PLW1509 - the keeper has no threads
+                preexec_fn=tether(nofile=limits.nofile, cgroup=recipe.cgroup[0] if recipe.cgroup else None),  # noqa: PLW1509 - the keeper has no threads
             )
         self.starts += 1
         self.due = None

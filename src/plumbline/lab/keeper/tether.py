@@ -20,11 +20,11 @@ def adopt_orphans() -> None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def tether(*, nofile: int | None = None, cgroup: str | None = None) -> Callable[[], None]:
+def tether(*, nofile: tuple[int, int] | None = None, cgroup: str | None = None) -> Callable[[], None]:
     """Return the function for `Popen(preexec_fn=…)`: die with the parent, take the limits, and stop on nothing else.
 
     Args:
-        nofile: Limit of open files, soft and hard.
+        nofile: Limits of open files, (soft, hard); -1 is as many as this process may give.
         cgroup: Folder of the cgroup to join.
     """
     parent = os.getpid()
@@ -39,8 +39,15 @@ def tether(*, nofile: int | None = None, cgroup: str | None = None) -> Callable[
             os.write(descriptor, str(os.getpid()).encode())
             os.close(descriptor)
         if nofile is not None:
-            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            ceiling = nofile if os.geteuid() == 0 or hard == resource.RLIM_INFINITY else min(nofile, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (ceiling, ceiling))
+            ours = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            hard = _within(nofile[1], ours)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(_within(nofile[0], hard), hard), hard))
 
     return bind
+
+
+def _within(limit: int, ours: int) -> int:
+    """Return the limit as far as we may give it: root may give more than it has."""
+    if limit < 0:
+        return ours
+    return limit if os.geteuid() == 0 or ours == resource.RLIM_INFINITY else min(limit, ours)

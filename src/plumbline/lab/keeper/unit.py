@@ -18,12 +18,12 @@ class Unit:
     """What the drop-ins ask for: the three keys of `[Service]` that a lab honours.
 
     Args:
-        nofile: `LimitNOFILE=`, soft and hard.
+        nofile: `LimitNOFILE=`, (soft, hard): one number is both, `SOFT:HARD` as systemd's default 1024:524288.
         memory_max: `MemoryMax=`, in bytes; -1 for `infinity`.
         restart_s: `RestartSec=`, in seconds.
     """
 
-    nofile: int | None = None
+    nofile: tuple[int, int] | None = None
     memory_max: int | None = None
     restart_s: float | None = None
 
@@ -44,14 +44,24 @@ def read(folder: Path) -> Unit:
             raise UnitError(f"{path}: is no unit file: {error}") from None
         service |= dict(parser["Service"]) if parser.has_section("Service") else {}
     return Unit(
-        nofile=_number(folder, "LimitNOFILE", service),
+        nofile=_pair(folder, "LimitNOFILE", service),
         memory_max=_number(folder, "MemoryMax", service),
         restart_s=float(seconds) if (seconds := service.get("RestartSec")) else None,
     )
 
 
+def _pair(folder: Path, key: str, service: dict[str, str]) -> tuple[int, int] | None:
+    soft, colon, hard = service.get(key, "").partition(":")
+    low = _parsed(folder, key, soft.strip())
+    high = _parsed(folder, key, hard.strip()) if colon else low
+    return None if low is None or high is None else (low, high)
+
+
 def _number(folder: Path, key: str, service: dict[str, str]) -> int | None:
-    text = service.get(key, "").strip()
+    return _parsed(folder, key, service.get(key, "").strip())
+
+
+def _parsed(folder: Path, key: str, text: str) -> int | None:
     if not text:
         return None
     if text == "infinity":
