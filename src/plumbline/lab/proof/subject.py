@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -51,22 +51,21 @@ class Subject:
         return tuple(step for step in self.steps if step.kind == "decoy")
 
 
-def choose(handbook: Handbook, ids: Iterable[str]) -> list[str]:
-    """Return the guides to prove: those named, or all.
+def choose(present: Sequence[str], ids: Iterable[str]) -> list[str]:
+    """Return the guides to prove: those named, in that order, or all.
 
     Raises:
         CatalogueError: A name is no guide's, or there is none at all.
     """
+    if not present:
+        raise CatalogueError("the catalogue holds no guide to prove; an empty catalogue is never green")
     chosen = list(dict.fromkeys(ids))
     for name in chosen:
-        if name not in handbook.guides:
-            near = get_close_matches(name, handbook.guides, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(handbook.guides) or 'none'}"
+        if name not in present:
+            near = get_close_matches(name, present, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(present)}"
             raise CatalogueError(f"there is no guide '{name}'; {hint}")
-    found = chosen or sorted(handbook.guides)
-    if not found:
-        raise CatalogueError(f"{handbook.catalogue.root}: holds no guide to prove; an empty catalogue is never green")
-    return found
+    return chosen or list(present)
 
 
 def subject(handbook: Handbook, name: str) -> Subject:

@@ -1,0 +1,104 @@
+"""`plumb prove`: inject, red, found, fixed, green; exit 0 only if every guide is proven."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from plumbline.catalogue import CatalogueError, locate
+
+if TYPE_CHECKING:
+    from plumbline.lab.proof.campaign import Verdict
+    from plumbline.lab.proof.course import Phase
+
+
+@click.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--record", "keep", is_flag=True, help="Write docs/proof/<area>/<slug>.json; else nothing is written.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
+@click.option("--keep-going", is_flag=True, help="Go on after a guide that is not proven.")
+@click.pass_obj
+def prove(obj: dict[str, str | None], ids: tuple[str, ...], keep: bool, as_json: bool, keep_going: bool) -> None:
+    """Prove guides: break the real component, see the diagnostic go red, find the guide, fix it as it says, see green.
+
+    Without an ID all guides are proven. A proof that cannot run is red.
+    """
+    from plumbline.diagnosis.runner import Runner
+    from plumbline.lab.interrupt import orderly
+    from plumbline.lab.proof.campaign import Campaign
+    from plumbline.lab.proof.prove import Prover, search
+
+    try:
+        catalogue = locate(obj["catalogue"])
+        campaign = Campaign(catalogue, ids)
+    except CatalogueError as error:
+        raise click.UsageError(str(error)) from None
+    verdicts = []
+    with orderly(), Runner(catalogue) as runner:
+        prover = Prover(catalogue, runner, find=search(), listen=tell)
+        for verdict in campaign.run(prover, keep=keep, keep_going=keep_going, begin=announce):
+            verdicts.append(verdict)
+            conclude(verdict)
+    if as_json:
+        click.echo(json.dumps([verdict.record or bare(verdict) for verdict in verdicts], indent=2))
+    else:
+        table(verdicts, len(campaign.ids))
+    if len(verdicts) < len(campaign.ids) or not all(verdict.course.proven for verdict in verdicts):
+        raise SystemExit(1)
+
+
+def announce(name: str) -> None:
+    """Say which guide comes."""
+    click.secho(name, bold=True, err=True)
+
+
+def tell(name: str, phase: Phase | None) -> None:
+    """Say that a phase begins (on a terminal only), or how it went."""
+    import sys
+
+    if phase is None:
+        if sys.stderr.isatty():
+            click.echo(f"  …        {name}\r", nl=False, err=True)
+        return
+    word = click.style("proven", fg="green") if phase.ok else click.style("RED   ", fg="red", bold=True)
+    click.echo(f"  {word}   {phase.name:<9} {phase.duration_s:5.1f} s  {phase.sentence}", err=True)
+
+
+def conclude(verdict: Verdict) -> None:
+    """Say how a guide fared."""
+    course = verdict.course
+    if course.proven:
+        click.secho(f"  {course.id} is proven, in {course.duration_s:.1f} s\n", fg="green", err=True)
+    else:
+        where = course.failed.name if course.failed else course.phases[-1].name
+        click.secho(f"  {course.id} is not proven: it fails at '{where}'\n", fg="red", err=True)
+
+
+def table(verdicts: list[Verdict], wanted: int) -> None:
+    """Print one line per guide, and the sum."""
+    click.echo(f"{'guide':<36} {'proof':<12} {'to red':>8} {'to green':>9} {'in all':>8}  guide found at")
+    for verdict in verdicts:
+        course = verdict.course
+        outcome = "proven" if course.proven else f"{course.failed.name if course.failed else '?'} RED"
+        ranks = [one.rank for one in course.found]
+        rank = "-" if not ranks else "none" if None in ranks else f"rank {max(one or 0 for one in ranks)}"
+        click.echo(
+            f"{course.id:<36} {outcome:<12} {seconds(course.time_to_red_s):>8} {seconds(course.time_to_green_s):>9} "
+            f"{seconds(course.duration_s):>8}  {rank}"
+        )
+    proven = sum(verdict.course.proven for verdict in verdicts)
+    click.echo(f"{proven} of {wanted} proven")
+
+
+def seconds(value: float | None) -> str:
+    """Return a time for the table."""
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def bare(verdict: Verdict) -> dict[str, object]:
+    """Return what there is to say of a guide that could not be read."""
+    course = verdict.course
+    phases = [{"name": one.name, "ok": one.ok, "sentence": one.sentence} for one in course.phases]
+    return {"id": course.id, "proven": False, "phases": phases}

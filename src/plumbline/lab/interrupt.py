@@ -1,0 +1,26 @@
+"""End as after Ctrl-C when the process is asked to end otherwise, so that every `with` cleans up."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def orderly() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into `SystemExit(128 + signal)` while the block runs (main thread only)."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        del frame
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)  # once is enough: the clean-up is under way
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
