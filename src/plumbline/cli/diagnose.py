@@ -122,9 +122,9 @@ def write(report: Report, format_: str) -> None:
     if format_ == "human":
         from rich.console import Console
 
-        from plumbline.diagnosis.formats.human import show
+        from plumbline.diagnosis.formats.human import WIDTH, show
 
-        show(report, Console(highlight=False, soft_wrap=False))
+        show(report, Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
     else:
         from plumbline.diagnosis.formats import render
 

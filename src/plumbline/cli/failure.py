@@ -37,7 +37,7 @@ def failures(*, nagios: bool = False) -> Iterator[None]:
 def _sentence(error: Exception) -> str | None:
     """Return the sentence of an expected error, None for a bug."""
     from plumbline.catalogue import CatalogueError
-    from plumbline.diagnosis.bundle import BundleError
+    from plumbline.diagnosis.archive import BundleError
     from plumbline.diagnosis.redact import text
     from plumbline.diagnosis.select import UnknownDiagnosticError
     from plumbline.diagnosis.targets import TargetError

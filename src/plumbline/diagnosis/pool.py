@@ -55,6 +55,7 @@ class Pool:
     def start(self) -> None:
         """Start the worker and return at once; the first job waits until it is ready."""
         with self._lock:
+            self._closed = False
             self._start()
 
     def close(self) -> None:

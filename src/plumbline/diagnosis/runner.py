@@ -39,24 +39,26 @@ class Runner:
     """
 
     def __init__(self, catalogue: Catalogue | Iterable[Diagnostic], *, jobs: int = DEFAULT_JOBS) -> None:
-        if isinstance(catalogue, Catalogue):
-            found = origins(catalogue)
-            self._pool = Pool([origin.path for origin in found])
-            self._pool.start()  # before the catalogue is loaded: the worker imports meanwhile
-            try:
-                self.diagnostics = [load_origin(origin) for origin in found]
-            except BaseException:
-                self._pool.close()
-                raise
-        else:
-            self.diagnostics = list(catalogue)
-            self._pool = Pool([one.path for one in self.diagnostics])
-            self._pool.start()
+        loaded = [] if isinstance(catalogue, Catalogue) else list(catalogue)
+        self._origins = origins(catalogue) if isinstance(catalogue, Catalogue) else [one.origin for one in loaded]
+        self._loaded = {one.id: one for one in loaded}
+        self._pool = Pool([origin.path for origin in self._origins])
         self._jobs = max(1, jobs)
         self._slots = threading.BoundedSemaphore(self._jobs)
+        self._loading = threading.Lock()
 
     def __enter__(self) -> Self:
+        self._pool.start()
         return self
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """The diagnostics, in the order of their ids; loaded on first use, while the worker starts."""
+        with self._loading:
+            for origin in self._origins:
+                if origin.id not in self._loaded:
+                    self._loaded[origin.id] = load_origin(origin)
+        return [self._loaded[origin.id] for origin in self._origins]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -157,7 +159,7 @@ class Runner:
             answer = self._pool.run(job, work.limit(diagnostic.judge.timeout_s), work.cancel)
         except JobError as error:
             return unknown(error.sentence), error.reason, []
-        if work.keep is not None:
+        if work.keep is not None and answer["evidence"]:
             work.keep[diagnostic.id] = answer["evidence"]
         if answer["finding"] is None:
             return unknown(answer["sentence"] or "no reason was given"), answer["reason"], answer["reads"]

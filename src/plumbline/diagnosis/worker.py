@@ -58,7 +58,7 @@ def preload(paths: list[str]) -> None:
 
 
 def serve(control: socket.socket, children: set[int]) -> None:
-    """Answer the parent: `FORK` and a descriptor start a child (returns its pid), `END` ends it (returns its signal)."""
+    """Answer the parent: `FORK` and a descriptor start a child (returns its pid), `END` ends it (its signal)."""
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, FRAME.size, 1)
         if len(data) < FRAME.size:

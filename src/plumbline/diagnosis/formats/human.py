@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -12,12 +14,14 @@ from plumbline.diagnosis.formats.tally import tally
 from plumbline.diagnosis.report import Report, Result
 
 STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.CRITICAL: "bold red", Status.UNKNOWN: "magenta"}
+WIDTH = 100
 _INDENT = 10  # the longest status word and two spaces
+_LABEL = 8
 
 
 def render(report: Report) -> str:
     """Return the report without colour, 100 columns wide."""
-    console = Console(width=100, no_color=True, highlight=False, force_terminal=False, legacy_windows=False)
+    console = Console(width=WIDTH, no_color=True, highlight=False, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
         show(report, console)
     return captured.get()
@@ -38,19 +42,23 @@ def _show(result: Result, console: Console) -> None:
     if result.measures and result.status is not Status.OK:
         console.print(Padding(_table(result.measures), (0, 0, 0, _INDENT), expand=False))
     if result.status.red:
-        _line(console, f"cause   {result.cause}")
-        _line(console, f"impact  {result.impact}")
+        _line(console, result.cause or "", "cause")
+        _line(console, result.impact or "", "impact")
         for number, step in enumerate(result.next):
-            _line(console, f"{'next  ' if number == 0 else '      '}  {step}")
-        _line(console, f"guide   {result.guide}")
+            _line(console, step, "" if number else "next", labelled=True)
+        _line(console, result.guide, "guide")
     elif result.status is Status.UNKNOWN:
-        _line(console, f"reason  {result.reason}")
+        _line(console, result.reason or "", "reason")
     console.print()
 
 
-def _line(console: Console, text: str) -> None:
-    """Print indented text, wrapped under its own beginning."""
-    console.print(Padding(Text(text), (0, 0, 0, _INDENT), expand=False))
+def _line(console: Console, text: str, label: str = "", *, labelled: bool = False) -> None:
+    """Print indented text, wrapped under its own beginning; a label has a column of its own."""
+    column = " " * _INDENT + (f"{label:<{_LABEL}}" if label or labelled else "")
+    for line in textwrap.wrap(
+        text, console.width, initial_indent=column, subsequent_indent=" " * len(column), break_on_hyphens=False
+    ):
+        console.print(Text(line), soft_wrap=True)
 
 
 def _table(measures: tuple[Measure, ...]) -> Table:
