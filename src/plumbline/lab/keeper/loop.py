@@ -153,6 +153,7 @@ class Keeper:
             path = Path(self.state["path"])
             path.parent.mkdir(parents=True, exist_ok=True)
             replacement = path.with_suffix(".new")
+            replacement.touch(mode=0o600)
             replacement.write_text(json.dumps(self.state["state"]))
             replacement.replace(path)
 
