@@ -1,4 +1,4 @@
-"""Markdown blocks `diagnostic`, `problem` and `proof`: a Python-Markdown extension, the same under every builder.
+"""Markdown blocks `diagnostic`, `problem`, `proof`, `guides`, `symptoms`: a Python-Markdown extension for any builder.
 
 Write `/// diagnostic | streaming.slow-consumer`, and `///` on the next line. All markup is complete without JavaScript.
 
@@ -30,6 +30,7 @@ from pymdownx.blocks.block import Block
 
 from plumbline.catalogue import locate
 from plumbline.handbook.blocks.diagnostic import diagnostic_block
+from plumbline.handbook.blocks.listing import guides_block, symptoms_block
 from plumbline.handbook.blocks.problem import problem_block
 from plumbline.handbook.blocks.proof import proof_block
 from plumbline.handbook.blocks.shelf import Shelf
@@ -48,6 +49,10 @@ class _Block(Block):  # type: ignore[misc]  # pymdownx ships no types
     def on_markdown(self) -> str:
         return "block"
 
+    def link_to(self, source: str) -> str | None:
+        page = page_path(self.md)
+        return posixpath.relpath(source.removeprefix("docs/"), posixpath.dirname(page) or ".") if page else None
+
 
 class _Diagnostic(_Block):
     NAME = "diagnostic"
@@ -62,16 +67,26 @@ class _Problem(_Block):
     def on_create(self, parent: Element) -> Element:
         return _placed(parent, problem_block(self.shelf, self.argument.strip(), self.link_to))
 
-    def link_to(self, source: str) -> str | None:
-        page = page_path(self.md)
-        return posixpath.relpath(source.removeprefix("docs/"), posixpath.dirname(page) or ".") if page else None
-
 
 class _Proof(_Block):
     NAME = "proof"
 
     def on_create(self, parent: Element) -> Element:
         return _placed(parent, proof_block(self.shelf, self.argument.strip()))
+
+
+class _Guides(_Block):
+    NAME = "guides"
+
+    def on_create(self, parent: Element) -> Element:
+        return _placed(parent, guides_block(self.shelf, self.argument.strip(), self.link_to))
+
+
+class _Symptoms(_Block):
+    NAME = "symptoms"
+
+    def on_create(self, parent: Element) -> Element:
+        return _placed(parent, symptoms_block(self.shelf, self.argument.strip(), self.link_to))
 
 
 def page_path(md: Markdown) -> str | None:
@@ -101,8 +116,8 @@ class PlumblineExtension(BlocksExtension):  # type: ignore[misc]  # pymdownx shi
         super().__init__(*args, **kwargs)
 
     def extendMarkdownBlocks(self, md: Markdown, block_mgr: BlocksProcessor) -> None:  # noqa: ARG002, N802 - pymdownx's
-        """Register the three blocks."""
-        for block in (_Diagnostic, _Problem, _Proof):
+        """Register the blocks."""
+        for block in (_Diagnostic, _Problem, _Proof, _Guides, _Symptoms):
             block_mgr.register(block, {"shelf": self.shelf})
 
     def shelf(self) -> Shelf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
-from plumbline.handbook.blocks.elements import MARKS, Child, bullets, command, details, element, facts, rich
+from plumbline.handbook.blocks.elements import Child, bullets, command, details, element, facts, rich, status
 from plumbline.handbook.blocks.shelf import Proven, Shelf
 from plumbline.handbook.records import Phase, Problem, Proof, TriedDecoy
 
@@ -31,13 +31,6 @@ def proof_block(shelf: Shelf, name: str) -> Element:
         HandbookError: There is no such problem, or its records break their schema.
     """
     proven = shelf.proof(name)
-    shape, word = _STATES[proven.state]
-    badge = element(
-        "span",
-        f"pl-status pl-status--{shape}",
-        element("span", {"class": "pl-status__icon", "aria-hidden": "true"}, MARKS[shape]),
-        element("span", "pl-status__word", word),
-    )
     return element(
         "section",
         {
@@ -47,14 +40,20 @@ def proof_block(shelf: Shelf, name: str) -> Element:
             "data-state": proven.state,
             "aria-label": f"Proof card of {name}",
         },
-        element("p", "pl-block__title", element("span", "pl-kind", "Proof"), " ", badge, " ", *_when(proven)),
+        element("p", "pl-block__title", element("span", "pl-kind", "Proof"), " ", badge(proven), " ", *when(proven)),
         element("p", "pl-proof__told", *_told(proven)),
         *(_card(proven.record, shelf.problem(name)) if proven.record else []),
         command(f"plumb prove {name}" + ("" if proven.state == "proven" else " --record")),
     )
 
 
-def _when(proven: Proven) -> list[Child]:
+def badge(proven: Proven) -> Element:
+    """Build the badge of a proof's state."""
+    return status(*_STATES[proven.state])
+
+
+def when(proven: Proven) -> list[Child]:
+    """Say when it was proven last; nothing if it never was."""
     if proven.record is None or proven.day is None:
         return []
     made = element("time", {"datetime": proven.record.proven_at.isoformat()}, proven.day.isoformat())
