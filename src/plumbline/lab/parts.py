@@ -39,6 +39,10 @@ def free_port() -> int:
     raise LabError(f"found no free port between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1")
 
 
+_TRIES = 3
+"""A server that was started so often again without ever getting ready never will."""
+
+
 class Host(Protocol):
     """What a part needs of the lab it belongs to."""
 
@@ -150,7 +154,8 @@ class GatewayPart:
 
     def _ready(self, starts: int) -> bool:
         life = self._life
-        if life.failure or (life.code is not None and life.starts >= starts and not life.again):
+        dead = life.code is not None and life.starts >= starts and not life.again
+        if life.failure or dead or life.starts >= starts + _TRIES:
             words = life.failure or tail(self.log) or f"exit code {life.code}"
             raise LabError(f"the gateway does not start: {words}")
         if life.starts < starts or life.code is not None:
