@@ -1,1 +1,24 @@
-"""A WebSocket pub-sub gateway with bounded outbound queues."""
+"""A WebSocket pub-sub gateway with bounded outbound queues.
+
+`from plumbline.streaming import Gateway, Settings`. Nothing of the server is imported before it is used, so that
+`plumbline.streaming.evidence` stays cheap and works where the server's packages are not installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plumbline.streaming.gateway import Gateway
+    from plumbline.streaming.settings import Overflow, SettingError, Settings
+
+__all__ = ["Gateway", "Overflow", "SettingError", "Settings"]
+_HOMES = {"Gateway": "gateway", "Overflow": "settings", "SettingError": "settings", "Settings": "settings"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,174 @@
+"""Take connections from a listening socket, and stay up when the kernel refuses.
+
+Our own loop around `accept` instead of the event loop's: libuv answers descriptor exhaustion by closing the client's
+connection in silence, whereas an operator needs it logged, counted and retried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+from plumbline.streaming import log
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+
+
+class Spare:
+    """Descriptors kept back, so that the admin socket can be reached when there are none left."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._held: list[int] = []
+        self.refill()
+
+    def refill(self) -> None:
+        """Take descriptors until the reserve is full again, as far as there are any."""
+        while len(self._held) < self._count:
+            try:
+                self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            except OSError:
+                return
+
+    def give(self) -> bool:
+        """Give one descriptor back to the process; False if none is left."""
+        if not self._held:
+            return False
+        os.close(self._held.pop())
+        return True
+
+    def close(self) -> None:
+        """Give all of them back."""
+        while self.give():
+            pass
+
+
+class Acceptor:
+    """Accepts while there is something to accept, at most `batch` connections per turn of the event loop.
+
+    Args:
+        listener: A listening, non-blocking socket; closed by `close`.
+        take: Called with each accepted socket and its peer's address.
+        failed: Called with the error of each failed accept.
+        batch: Connections per turn.
+        spare: Reserve to use when descriptors run out.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        take: Callable[[socket.socket, object], None],
+        *,
+        failed: Callable[[OSError], None],
+        batch: int = 16,
+        spare: Spare | None = None,
+    ) -> None:
+        self.listener = listener
+        self.batch = batch
+        self._take = take
+        self._failed = failed
+        self._spare = spare
+        self._loop = asyncio.get_running_loop()
+        self._pause_s = FIRST_PAUSE_S
+        self._failures = 0
+        self._retry: asyncio.TimerHandle | None = None
+        self._watch()
+
+    def close(self) -> None:
+        """Take no more, and close the listening socket."""
+        if self._retry is not None:
+            self._retry.cancel()
+        if self.listener.fileno() >= 0:
+            self._loop.remove_reader(self.listener)
+            self.listener.close()
+
+    def _watch(self) -> None:
+        self._retry = None
+        self._loop.add_reader(self.listener, self._ready)
+
+    def _ready(self) -> None:
+        for _ in range(self.batch):
+            try:
+                accepted, peer = self._accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(error)
+                return
+            self._recovered()
+            accepted.setblocking(False)
+            self._take(accepted, peer)
+
+    def _accept(self) -> tuple[socket.socket, object]:
+        try:
+            return self.listener.accept()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or self._spare is None or not self._spare.give():
+                raise
+        return self.listener.accept()
+
+    def _pause(self, error: OSError) -> None:
+        """Wait before the next try: the listening socket stays readable, and would be reported without end."""
+        self._failures += 1
+        self._failed(error)
+        log.event(logging.ERROR, f"accept failed: {error}", failures=self._failures, retry_in_s=self._pause_s)
+        self._loop.remove_reader(self.listener)
+        self._retry = self._loop.call_later(self._pause_s, self._watch)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _recovered(self) -> None:
+        if self._failures:
+            log.event(logging.INFO, "accept recovered", failures=self._failures)
+            self._failures, self._pause_s = 0, FIRST_PAUSE_S
+
+
+def listen_tcp(host: str, port: int, backlog: int) -> socket.socket:
+    """Return a listening TCP socket.
+
+    Raises:
+        OSError: The address is taken, or is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=backlog)
+    listener.setblocking(False)
+    return listener
+
+
+def listen_admin(path: str) -> socket.socket:
+    """Return a listening Unix socket that only its owner may use; a dead gateway's leftover is replaced.
+
+    Raises:
+        OSError: Another gateway listens there, something else is in the way, or the path is too long.
+    """
+    if len(os.fsencode(path)) > 100:  # sun_path has 108 bytes on Linux, 104 on macOS
+        raise OSError(errno.ENAMETOOLONG, "a Unix socket's path may have 100 bytes", path)
+    _remove_leftover(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(path)
+        listener.listen(16)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    listener.setblocking(False)
+    return listener
+
+
+def _remove_leftover(path: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108 - bytes of the path as given
+            return
+        except FileNotFoundError:
+            return
+    raise OSError(errno.EADDRINUSE, "another gateway listens on this admin socket", path)

@@ -1,0 +1,108 @@
+"""The admin socket: JSON lines on a Unix socket that only the gateway's user may open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from plumbline.streaming import log
+from plumbline.streaming.acceptor import Acceptor, Spare, listen_admin
+from plumbline.streaming.settings import SettingError
+
+LINE_LIMIT = 65536  # bytes of one request
+SPARE_DESCRIPTORS = 2
+
+Answer = Callable[[], dict[str, Any]]
+
+
+class Admin:
+    """Answers `{"get": …}` and `{"set": {…}}`, also when the process has no descriptors left.
+
+    Args:
+        path: The socket's path.
+        views: What can be got, by name.
+        change: Applies settings and returns all of them.
+    """
+
+    def __init__(self, path: str, views: Mapping[str, Answer], change: Callable[[dict[str, Any]], Any]) -> None:
+        self.path = path
+        self._views = views
+        self._change = change
+        self._loop = asyncio.get_running_loop()
+        listener = listen_admin(path)
+        self._inode = os.stat(path).st_ino  # noqa: PTH116 - as the string it is
+        self._spare = Spare(SPARE_DESCRIPTORS)
+        self._links: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor(listener, self._take, failed=lambda _: None, spare=self._spare)
+
+    def close(self) -> None:
+        """Remove the socket, unless another gateway has put its own there."""
+        self._acceptor.close()
+        self._spare.close()
+        for link in self._links:
+            link.cancel()
+        path = Path(self.path)
+        if path.exists() and path.stat().st_ino == self._inode:
+            path.unlink()
+
+    def _take(self, accepted: socket.socket, _peer: object) -> None:
+        task = self._loop.create_task(self._serve(accepted))
+        self._links.add(task)
+        task.add_done_callback(self._links.discard)
+
+    async def _serve(self, link: socket.socket) -> None:
+        try:
+            buffer = bytearray()
+            while piece := await self._loop.sock_recv(link, 65536):
+                buffer += piece
+                while (end := buffer.find(b"\n")) >= 0:
+                    line, buffer = bytes(buffer[:end]), buffer[end + 1 :]
+                    await self._loop.sock_sendall(link, _line(self._answer(line)))
+                if len(buffer) > LINE_LIMIT:
+                    await self._loop.sock_sendall(link, _line(_refusal(f"a request has at most {LINE_LIMIT} bytes")))
+                    return
+        except OSError:  # the other side hung up
+            pass
+        finally:
+            link.close()
+            self._spare.refill()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(line)
+        except (ValueError, RecursionError):
+            return _refusal("the request is no JSON")
+        if not isinstance(asked, dict) or len(asked) != 1 or not asked.keys() <= {"get", "set"}:
+            return _refusal('a request is {"get": name} or {"set": {setting: value}}')
+        try:
+            return {"ok": True, "result": self._set(asked["set"]) if "set" in asked else self._get(asked["get"])}
+        except SettingError as error:
+            return _refusal(str(error))
+        except Exception as error:  # an admin request must not end the gateway
+            logging.getLogger(log.NAME).exception("internal error: admin request")
+            return _refusal(f"internal error: {error}")
+
+    def _get(self, name: object) -> dict[str, Any]:
+        view = self._views.get(name) if isinstance(name, str) else None
+        if view is None:
+            raise SettingError(f"there is no view {name!r}; there are {', '.join(self._views)}")
+        return view()
+
+    def _set(self, values: object) -> Any:
+        if not isinstance(values, dict) or not values:
+            raise SettingError('"set" takes an object: {"setting": value}')
+        return self._change(values)
+
+
+def _refusal(sentence: str) -> dict[str, Any]:
+    return {"ok": False, "error": sentence}
+
+
+def _line(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"

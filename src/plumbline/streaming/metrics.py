@@ -1,0 +1,78 @@
+"""The gateway's numbers as Prometheus metrics; they are counted elsewhere and only named here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX = "plumbline_gateway_"
+
+GAUGES = {
+    "connections": ("connections", "Open WebSocket connections."),
+    "handshakes_waiting": ("handshakes_waiting", "Accepted sockets without a complete request."),
+    "channels": ("channels", "Channels whose offset is remembered."),
+    "subscriptions": ("subscriptions", "Subscriptions of all connections."),
+    "accept_queue": ("accept_queue", "Connections that wait in the kernel to be accepted."),
+    "accept_backlog": ("accept_backlog", "Connections that may wait there: the effective listen backlog."),
+    "held_publishers": ("held_publishers", "Publishers that are not read from because a reader is slow."),
+    "queued_bytes": ("queued_bytes", "Bytes that wait to be sent."),
+    "queued_messages": ("queued_messages", "Messages that wait to be sent."),
+    "fullest_queue_bytes": ("fullest_queue_bytes", "Bytes in the fullest outbound queue."),
+    "loop_lag_s": ("loop_lag_seconds", "Worst lateness of the event loop in the last 10 to 20 seconds."),
+}
+COUNTERS = {
+    "accepted": ("accepted", "TCP connections accepted."),
+    "handshake_timeouts": ("handshake_timeouts", "Connections without a complete request in time."),
+    "published": ("published", "Messages published."),
+    "deliveries": ("deliveries", "Messages handed to readers."),
+    "holds": ("holds", "Times a publisher had to wait for a slow reader."),
+    "pings": ("pings", "Heartbeats sent."),
+}
+LABELLED = {
+    "accept_failures": ("accept_failures", "errno", "Failed accepts."),
+    "rejected": ("rejected", "reason", "Handshakes refused."),
+    "closes": ("closes", "reason", "Connections that ended, by the close code's name."),
+    "overflows": ("queue_overflows", "policy", "Times an outbound queue was found full."),
+    "dropped": ("dropped", "policy", "Messages that the overflow policy forgot."),
+    "errors": ("request_errors", "code", "Requests answered with an error."),
+}
+
+
+class _Numbers(Collector):
+    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        stats = self._read()
+        for key, (name, text) in GAUGES.items():
+            if stats[key] is not None:
+                yield GaugeMetricFamily(PREFIX + name, text, stats[key])
+        for key, (name, text) in COUNTERS.items():
+            yield CounterMetricFamily(PREFIX + name, text, stats[key])
+        for key, (name, label, text) in LABELLED.items():
+            family = CounterMetricFamily(PREFIX + name, text, labels=[label])
+            for value, count in stats[key].items():
+                family.add_metric([value], count)
+            yield family
+
+
+class Metrics:
+    """Writes the exposition.
+
+    Args:
+        read: Returns the gateway's `stats`.
+    """
+
+    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Numbers(read))
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """Return the Prometheus text format."""
+        return generate_latest(self._registry)

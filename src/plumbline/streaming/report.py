@@ -1,0 +1,154 @@
+"""What the gateway says of itself, as plain JSON values: for the admin socket, the metrics, and programs."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import resource
+import socket
+import struct
+import sys
+from typing import Any, Protocol
+
+from plumbline.streaming.closes import Ledger
+from plumbline.streaming.connection import Connection
+from plumbline.streaming.counters import Counters
+from plumbline.streaming.evidence import FULLEST
+from plumbline.streaming.fanout import Fanout
+from plumbline.streaming.settings import Settings
+from plumbline.streaming.watch import Watch
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+
+class Owner(Protocol):
+    """What the report needs of the gateway."""
+
+    settings: Settings
+    counters: Counters
+    connections: dict[int, Connection]
+    fanout: Fanout
+    ledger: Ledger
+    watch: Watch
+    resident: Resident
+    started_at: float
+
+    def now(self) -> float:
+        """Return the clock in seconds."""
+
+    def listener(self) -> socket.socket | None:
+        """Return the listening socket."""
+
+    def waiting(self) -> int:
+        """Return how many accepted sockets have not completed a request."""
+
+
+class Resident:
+    """Resident memory of this process. The file stays open: it must be readable when there are no descriptors left."""
+
+    def __init__(self) -> None:
+        self._fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC) if sys.platform == "linux" else -1
+
+    def read(self) -> int:
+        """Return bytes; outside of Linux the highest they ever were."""
+        if self._fd >= 0:
+            return int(os.pread(self._fd, 256, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def kernel_unsent(connection: Connection) -> int | None:
+    """Return the bytes that the kernel holds for this client and that it has not acknowledged; None if unknown."""
+    if sys.platform != "linux" or connection.fd < 0:
+        return None
+    return int(struct.unpack("i", fcntl.ioctl(connection.fd, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+
+
+def accept_queue(listener: socket.socket | None) -> tuple[int | None, int | None]:
+    """Return how many connections wait to be accepted, and how many may; None where the kernel does not say."""
+    if listener is None or listener.fileno() < 0 or sys.platform != "linux":
+        return None, None
+    # Of a listening socket tcpi_unacked and tcpi_sacked are these two (net/ipv4/tcp.c, tcp_get_info).
+    waiting, most = struct.unpack_from("II", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 24)
+    return waiting, most
+
+
+def queues(owner: Owner) -> dict[str, Any]:
+    """Return what waits for whom, in the form of the evidence record `OutboundQueues`."""
+    sizes = [(item.outbox.waiting_bytes, kernel_unsent(item), item) for item in owner.connections.values()]
+    fullest = heapq.nlargest(FULLEST, sizes, key=lambda row: (row[0] + (row[1] or 0), -row[2].number))
+    return {
+        "connections": len(sizes),
+        "queued_bytes": sum(size for size, _, _ in sizes),
+        "limit_bytes": owner.settings.queue_max_bytes,
+        "limit_messages": owner.settings.queue_max_messages,
+        "overflow": str(owner.settings.overflow),
+        "resident_bytes": owner.resident.read(),
+        "held_publishers": len(owner.fanout.held),
+        "queues": [_queue(size, kernel, item, owner.now()) for size, kernel, item in fullest],
+    }
+
+
+def _queue(size: int, kernel: int | None, connection: Connection, now: float) -> dict[str, Any]:
+    outbox = connection.outbox
+    oldest = outbox.oldest_at()
+    return {
+        "connection": str(connection),
+        "queued_bytes": size,
+        "queued_messages": len(outbox) + bool(outbox.in_flight),
+        "oldest_s": None if oldest is None else round(max(0.0, now - oldest), 3),
+        "kernel_unsent_bytes": kernel,
+        "dropped": outbox.dropped,
+    }
+
+
+def closes(owner: Owner) -> dict[str, Any]:
+    """Return the last closes, in the form of the evidence record `Closes`."""
+    return {
+        "heartbeat_interval_s": owner.settings.heartbeat_interval_s,
+        "connections": len(owner.connections),
+        "recent": owner.ledger.recent(owner.now()),
+    }
+
+
+def stats(owner: Owner) -> dict[str, Any]:
+    """Return all counters and gauges."""
+    counters = owner.counters
+    waiting, most = accept_queue(owner.listener())
+    outboxes = [item.outbox for item in owner.connections.values()]
+    return {
+        "pid": os.getpid(),
+        "uptime_s": round(owner.now() - owner.started_at, 3),
+        "connections": len(owner.connections),
+        "handshakes_waiting": owner.waiting(),
+        "channels": len(owner.fanout.channels),
+        "subscriptions": owner.fanout.channels.subscriptions,
+        "accepted": counters.accepted,
+        "accept_failures": dict(counters.accept_failures),
+        "accept_queue": waiting,
+        "accept_backlog": most,
+        "handshake_timeouts": counters.handshake_timeouts,
+        "rejected": dict(counters.rejected),
+        "closes": dict(owner.ledger.counts),
+        "published": counters.published,
+        "deliveries": counters.deliveries,
+        "overflows": dict(counters.overflows),
+        "dropped": dict(counters.dropped),
+        "holds": counters.holds,
+        "held_publishers": len(owner.fanout.held),
+        "errors": dict(counters.errors),
+        "pings": counters.pings,
+        "queued_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
+        "queued_messages": sum(map(len, outboxes)),
+        "fullest_queue_bytes": max((outbox.waiting_bytes for outbox in outboxes), default=0),
+        "resident_bytes": owner.resident.read(),
+        "open_files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "loop_lag_s": round(owner.watch.lag.worst_s, 4),
+    }

@@ -1,0 +1,114 @@
+"""The command that runs a gateway until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plumbline.streaming.settings import SettingError, Settings
+
+if TYPE_CHECKING:
+    from plumbline.streaming.gateway import Gateway
+
+
+def pairs(items: Sequence[str]) -> dict[str, str]:
+    """Read `key=value` words.
+
+    Raises:
+        click.UsageError: One is not of that form.
+    """
+    found = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"'{item}' is no setting; write key=value, as in overflow=disconnect")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def settings_from(config: Path | None, overrides: Sequence[str]) -> Settings:
+    """Return settings: defaults, then the file, then `key=value` words.
+
+    Raises:
+        click.ClickException: The file cannot be read, or a setting is wrong; the sentence names it.
+    """
+    settings = Settings()
+    try:
+        if config is not None:
+            settings = settings.changed(tomllib.loads(config.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SettingError) as error:
+        raise click.ClickException(f"{config}: {error}") from None
+    try:
+        return settings.changed(pairs(overrides))
+    except SettingError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@click.command()
+@click.option(
+    "--listen", default="127.0.0.1:8765", show_default=True, metavar="HOST:PORT", help="Port 0 takes a free one."
+)
+@click.option("--admin", envvar="PLUMBLINE_ADMIN", metavar="PATH", help="Admin socket to make  [$PLUMBLINE_ADMIN].")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML file of settings; SIGHUP reads it again."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting, over the file's.")
+@click.option(
+    "--allow-remote", is_flag=True, help="Permit an address that other machines reach (no TLS, no tokens yet)."
+)
+def serve(listen: str, admin: str | None, config: Path | None, overrides: tuple[str, ...], allow_remote: bool) -> None:
+    """Run a gateway in the foreground; one JSON line on stdout says when it accepts connections."""
+    settings = settings_from(config, overrides)
+    try:
+        import uvloop
+
+        from plumbline.streaming import log
+        from plumbline.streaming.gateway import Gateway
+    except ImportError as error:
+        raise click.ClickException(
+            f"the gateway needs {error.name}, which is not installed; pip install 'plumbline[streaming]' has it"
+        ) from None
+    log.to_stderr()
+    try:
+        gateway = Gateway(settings, listen=listen, admin=admin, allow_remote=allow_remote)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        uvloop.run(_until_told(gateway, lambda: settings_from(config, overrides)))
+    except OSError as error:
+        place = error.filename or gateway.address
+        raise click.ClickException(f"cannot listen on {place}: {error.strerror or error}") from None
+
+
+async def _until_told(gateway: Gateway, read: Any) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, gateway, read)
+    async with gateway:
+        ready = {"event": "ready", "url": gateway.url, "metrics": gateway.metrics_url, "pid": gateway.stats()["pid"]}
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+        await told.wait()
+
+
+def _reload(gateway: Gateway, read: Any) -> None:
+    """Take over the configuration file again; a wrong one changes nothing."""
+    import logging
+
+    from plumbline.streaming import log
+
+    try:
+        gateway.configure(read().as_dict())
+    except (click.ClickException, SettingError) as error:
+        sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        log.event(logging.ERROR, "reload failed", because=sentence)
