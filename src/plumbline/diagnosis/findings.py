@@ -30,12 +30,14 @@ class Threshold:
         source: Where the figure comes from: a standard, a vendor's document, a measurement (and its
             command) or a judgement.
         name: What it limits, in words, for tables; the diagnostic's constant name serves when empty.
+        low: True where less is worse (memory left, days left): monitoring systems want to know the direction.
     """
 
     value: float
     unit: str
     source: str
     name: str = ""
+    low: bool = False
 
     def __post_init__(self) -> None:
         if not self.source.strip():

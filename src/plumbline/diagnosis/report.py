@@ -165,17 +165,17 @@ def finding_from_json(data: dict[str, Any]) -> Finding:
 
 def _measure_to_json(measure: Measure) -> dict[str, Any]:
     limit = measure.limit
+    shown = limit and {field.name: getattr(limit, field.name) for field in dataclasses.fields(limit)}
     return {
         "name": measure.name,
         "value": measure.value,
         "unit": measure.unit,
         "text": str(measure),
-        "limit": limit
-        and {"value": limit.value, "unit": limit.unit, "source": limit.source, "name": limit.name, "text": str(limit)},
+        "limit": shown and {**shown, "text": str(limit)},
     }
 
 
 def _measure_from_json(data: dict[str, Any]) -> Measure:
     limit = data["limit"]
-    threshold = Threshold(limit["value"], limit["unit"], limit["source"], limit["name"]) if limit else None
+    threshold = Threshold(**{key: limit[key] for key in limit if key != "text"}) if limit else None
     return Measure(data["name"], data["value"], data["unit"], threshold)

@@ -7,10 +7,10 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from plumbline.diagnosis.labs import LabEndpoint, LabState, living, newest, state_folder
 from plumbline.evidence import Endpoint
@@ -19,6 +19,18 @@ VARIABLE = "PLUMBLINE_CONFIG"
 DEFAULT = "lab"
 _SCHEMES = ("ws", "wss", "http", "https")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in _SCHEMES:
+        raise ValueError(f"an address begins with {', '.join(f'{one}://' for one in _SCHEMES)}")
+    if not parts.hostname or parts.port == 0:
+        raise ValueError("the address names no host, or the port 0")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class TargetError(Exception):
@@ -30,11 +42,11 @@ class Target(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    url: str | None = Field(None, description="WebSocket or HTTP address, as clients use it.")
+    url: Address | None = Field(None, description="WebSocket or HTTP address, as clients use it.")
     pid: int | None = Field(None, gt=0, description="Process id of the server on this machine.")
     pidfile: str | None = Field(None, description="File that holds the pid; read at each run.")
     admin: str | None = Field(None, description="Path of a Plumbline gateway's admin socket.")
-    metrics: str | None = Field(None, description="Address of a Prometheus endpoint.")
+    metrics: Address | None = Field(None, description="Address of a Prometheus endpoint.")
     cgroup: str | None = Field(None, description="Control group of the server: /system.slice/gateway.service.")
     patience_s: float = Field(
         3.0, gt=0, le=3600, description="How long a probe may watch a quiet connection, in seconds."
@@ -82,18 +94,16 @@ def config_path() -> Path:
 
 def _inline(name: str) -> Endpoint | None:
     if "://" in name:
-        scheme = urlsplit(name).scheme
-        if scheme not in _SCHEMES:
-            raise TargetError(
-                f"a target's address begins with {', '.join(f'{one}://' for one in _SCHEMES)}, not {scheme}://"
-            )
-        return Endpoint(name=_shown(name), url=name)
+        try:
+            return Endpoint(name=_shown(name), url=_address(name))
+        except ValueError as error:
+            raise TargetError(f"'{_shown(name)}': {error}") from None
     if name.startswith("pid:"):
         if not name[4:].isdecimal() or int(name[4:]) == 0:
             raise TargetError(f"'{_shown(name)}' is no pid: write pid:1234")
         return Endpoint(name=name, pid=int(name[4:]))
     if "/" in name:
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own raises for an unknown user
         if not path.is_socket():
             raise TargetError(f"{name}: is no socket; the path of a gateway's admin socket is wanted")
         return Endpoint(name=name, admin=str(path.resolve()))
@@ -159,7 +169,7 @@ def _endpoint(name: str, target: Target) -> Endpoint:
         name=name,
         url=target.url,
         pid=_pid(name, target.pidfile) if target.pidfile else target.pid,
-        admin=target.admin,
+        admin=_place(target.admin) if target.admin else None,
         metrics=target.metrics,
         cgroup=target.cgroup,
         patience_s=target.patience_s,
@@ -167,9 +177,14 @@ def _endpoint(name: str, target: Target) -> Endpoint:
     )
 
 
+def _place(path: str) -> str:
+    """Paths of the configuration are relative to its folder."""
+    return str(config_path().resolve().parent / Path(path).expanduser())
+
+
 def _pid(name: str, pidfile: str) -> int:
     try:
-        return int(Path(pidfile).read_text(encoding="ascii").split()[0])
+        return int(Path(_place(pidfile)).read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError) as error:
         raise TargetError(
             f"target '{name}': {pidfile} gives no pid ({type(error).__name__}); does the server run?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from rich.console import Console
@@ -17,6 +18,7 @@ STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.CRITICAL: "bold r
 WIDTH = 100
 _INDENT = 10  # the longest status word and two spaces
 _LABEL = 8
+_VALUE = re.compile(r"(\d) (%|[A-Za-zµ]{1,3}\b)")
 
 
 def render(report: Report) -> str:
@@ -55,10 +57,11 @@ def _show(result: Result, console: Console) -> None:
 def _line(console: Console, text: str, label: str = "", *, labelled: bool = False) -> None:
     """Print indented text, wrapped under its own beginning; a label has a column of its own."""
     column = " " * _INDENT + (f"{label:<{_LABEL}}" if label or labelled else "")
+    text = _VALUE.sub("\\1\u00a0\\2", text)  # a number stays with its unit
     for line in textwrap.wrap(
         text, console.width, initial_indent=column, subsequent_indent=" " * len(column), break_on_hyphens=False
     ):
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(line.replace("\u00a0", " ")), soft_wrap=True)
 
 
 def _table(measures: tuple[Measure, ...]) -> Table:

@@ -45,7 +45,9 @@ def _datum(result: Result, measure: Measure) -> str:
     ratio = measure.unit == "1"
     unit = "%" if ratio else _UNITS.get(measure.unit, "")
     value = _number(measure.value * 100 if ratio else measure.value)
-    limit = "" if measure.limit is None else _number(measure.limit.value * 100 if ratio else measure.limit.value)
+    limit = ""
+    if measure.limit is not None:  # `10:` alerts below ten, `10` above
+        limit = _number(measure.limit.value * 100 if ratio else measure.limit.value) + ":" * measure.limit.low
     is_critical = result.status is Status.CRITICAL
     return f"'{label}'={value}{unit};{'' if is_critical else limit};{limit if is_critical else ''}"
 
