@@ -14,7 +14,7 @@ ANY_DROP = Threshold(
 NEARLY_FULL = Threshold(0.8, "1", "judgement: the next burst overflows it", "most that waited, share of the backlog")
 AMPLE = Threshold(4096, "{connection}", "default of net.core.somaxconn since Linux 5.4", "backlog that is not small")
 
-IMPACT = "Clients take whole seconds to connect, or time out; the server logs nothing and those connected notice nothing."
+IMPACT = "Clients take whole seconds to connect, or time out; the server logs nothing, and who is connected is well."
 CURES = {
     "accept-loop-stuck": "The queue never empties: find what keeps the server from accept(): EMFILE, a busy loop.",
     "other-drops": "Not the accept queue: see nstat for TCPReqQFullDrop (a SYN flood) and the memory counters.",

@@ -8,7 +8,7 @@ again within a second. Without an admin socket the kernel's send queues are judg
 from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnostic, ok, warning
 from plumbline.streaming.evidence import OutboundQueue, OutboundQueues
 
-AGEING = Threshold(1.0, "s", "judgement: a live feed that is a second late is late", "age of the oldest queued message")
+AGEING = Threshold(2.0, "s", "judgement: a live feed that is seconds late is late", "age of the oldest queued message")
 STUCK = Threshold(5.0, "s", "judgement: half of NATS's write_deadline (10 s)", "age of the oldest queued message")
 HELD = Threshold(1, "{publisher}", "by definition: a held publisher stops its channel", "publishers held back")
 KERNEL = Threshold(1 << 20, "By", "tcp(7): a send buffer starts at 16 KiB, grows to 4 MiB", "unsent, one connection")

@@ -52,15 +52,15 @@ def slow(judge):
 def test_empty_queues_are_ok(slow):
     finding = slow(queues())
     assert finding.status is Status.OK
-    assert finding.sentence.startswith("0 of 8 readers lag; 0 bytes queued, oldest 0 s (limit 1 s)")
+    assert finding.sentence.startswith("0 of 8 readers lag; 0 bytes queued, oldest 0 s (limit 2 s)")
 
 
 def test_a_burst_that_is_under_way_is_ok_however_large(slow):
-    assert slow(queues(queue(queued=MIB - 1, oldest=0.9))).status is Status.OK
+    assert slow(queues(queue(queued=MIB - 1, oldest=1.9))).status is Status.OK
 
 
-def test_a_message_that_waits_a_second_is_a_warning(slow):
-    finding = slow(queues(queue(queued=4096, oldest=1.0)))
+def test_a_message_that_waits_two_seconds_is_a_warning(slow):
+    finding = slow(queues(queue(queued=4096, oldest=2.0)))
     assert (finding.status, finding.cause) == (Status.WARNING, "one-slow-reader")
 
 
