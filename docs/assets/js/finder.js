@@ -180,10 +180,9 @@ export class Finder {
     this.answered = asked;
     this.note.replaceChildren(...notes(answer));
     this.note.hidden = !this.note.childNodes.length;
-    this.show(answer.results, answer.no_guide ? -1 : 0);
+    this.show(answer.no_guide ? (answer.nearest ?? []) : answer.results, answer.no_guide ? -1 : 0);
     const count = answer.results.length;
-    const heard = answer.no_guide ? `No guide for this. ${answer.ask ?? ""}` : `${count} ${count === 1 ? "result" : "results"}. First: ${answer.results[0]?.title}`;
-    this.announcer.say(heard);
+    this.announcer.say(count && !answer.no_guide ? `${count} ${count === 1 ? "result" : "results"}. First: ${answer.results[0].title}` : `No guide for this. ${answer.ask ?? ""}`);
     this.foot.textContent = [KIND_SAID[answer.kind], answer.mode === "hybrid" ? "words and meaning" : "words only", answer.took_ms === undefined ? "" : `${Math.max(1, Math.round(answer.took_ms))} ms`, "Enter opens, ↑ ↓ choose"].filter(Boolean).join(" · ");
     if (this.inPage && this.log === null) {
       const address = new URL(location.href);
@@ -227,7 +226,7 @@ const KIND_SAID = /** @type {Record<string, string>} */ ({ question: "read as a 
 /** @param {Answer} answer */
 function notes(answer) {
   const none = answer.no_guide
-    ? h("p", { class: "pl-finder__none" }, h("strong", {}, "No guide for this. "), answer.ask ?? "Which component shows it, and what does its log say?", answer.results.length ? " Nearest, but probably not it:" : null)
+    ? h("p", { class: "pl-finder__none" }, h("strong", {}, "No guide for this. "), answer.ask ?? "Which component shows it, and what does its log say?", answer.nearest?.length ? " Nearest, but probably not it:" : null)
     : null;
   const corrected = answer.corrected ? h("p", {}, "Also searched for ", h("em", {}, answer.corrected)) : null;
   const notice = answer.notice ? h("p", { class: "pl-finder__notice" }, answer.notice) : null;

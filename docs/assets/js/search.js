@@ -25,7 +25,8 @@ import { searchStatic } from "./static-index.js";
  * @property {string | null} ask
  * @property {string | null} corrected
  * @property {number} [took_ms]
- * @property {Hit[]} results
+ * @property {Hit[]} results empty when there is no guide
+ * @property {Hit[]} [nearest] what came closest then
  */
 
 const STATIC_NOTICE = "No search service answers here, so this is the site's built-in index: words only. `make up` starts the service.";
@@ -59,11 +60,18 @@ export async function find(text, { log = false, signal, limit = 8 } = {}) {
 export async function suggest(text, signal) {
   if (absent) return [];
   try {
-    return (await ask(`api/suggest?q=${encodeURIComponent(text)}`, { signal })).suggestions ?? [];
+    const { suggestions } = await ask(`api/suggest?q=${encodeURIComponent(text)}`, { signal });
+    return suggestions.map(suggested);
   } catch (error) {
     absent ||= error instanceof Absent;
     return [];
   }
+}
+
+/** @param {{ text: string, page: string, url: string, page_kind: string }} one @returns {Hit} */
+function suggested({ text, page, url, page_kind }) {
+  const none = { lanes: {}, terms: [], signature: null };
+  return { id: url, title: text, heading: text, breadcrumb: [page], url, page_kind, snippet: "", highlights: [], why: none, diagnostic: null, proven_at: null };
 }
 
 /** @param {string} text @param {number} limit @returns {Promise<Answer>} */
