@@ -13,9 +13,11 @@ import Stemmer
 _COMPOUND = re.compile(r"[^\W_]+(?:[._\-][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_STOP_WORDS = """a about am an and any are as at be been being but by can could did do does doing for from had has have he
-her his how i if in into is it its just me my of on or our out she should so some such than that the their them then there
-these they this those to too us was we were what when where which who why will with would you your"""
+_STOP_WORDS = """
+a about am an and any are as at be been being but by can could did do does doing for from had has have he her his
+how i if in into is it its just me my of on or our out she should so some such than that the their them then there
+these they this those to too us was we were what when where which who why will with would you your
+"""
 _STOP = frozenset(_STOP_WORDS.split())
 _STEMMER = Stemmer.Stemmer("english")
 
