@@ -107,6 +107,11 @@ class Outline:
         return _blank(self.body, self.fences, _HIDDEN)
 
     @cached_property
+    def words(self) -> str:
+        """The prose with code spans blanked out as well."""
+        return _CODE_SPAN.sub(lambda span: " " * len(span[0]), self.prose) if "`" in self.prose else self.prose
+
+    @cached_property
     def _newlines(self) -> list[int]:
         return [found.start() for found in re.finditer("\n", self.body)]
 
@@ -209,8 +214,7 @@ def _heading(page: Outline, match: re.Match[str]) -> Heading:
 def _other_ids(page: Outline, headings: list[Heading]) -> tuple[dict[str, int], set[str]]:
     """Return all ids but the headings' (id → line), and those that `toc` sees; note those given twice."""
     at = {heading.line for heading in headings}
-    marked = "{" in page.prose or "<" in page.prose
-    prose = _CODE_SPAN.sub(lambda span: " " * len(span[0]), page.prose) if marked else ""
+    prose = page.words if "{" in page.prose or "<" in page.prose else ""
     listed: list[tuple[int, str]] = []
     for match in _ATTR_LIST.finditer(prose):
         line, named = page.line_at(match.start()), _ATTR_ID.search(match["attributes"])

@@ -47,13 +47,18 @@ def _thresholds(found: Diagnostic) -> Element | None:
         return None
     rows = [
         row(
-            rich((one.name or constant.lower().replace("_", " ")).capitalize()),
+            [*rich(_upper(one.name or constant.lower().replace("_", " "))), " ", element("code", "", constant)],
             ("Limit", [str(one)]),
             ("Where it comes from", rich(one.source)),
         )
         for constant, one in found.thresholds.items()
     ]
     return table("pl-thresholds", f"Limits of {found.id}", ["What", "Limit", "Where it comes from"], rows)
+
+
+def _upper(text: str) -> str:
+    """Return a phrase with its first letter large, and the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _reads(found: Diagnostic) -> Element:

@@ -48,19 +48,20 @@ def _front(view: View, guide: Guide) -> Iterator[Complaint]:
 
 
 def _blocks(view: View, page: Page) -> Iterator[Complaint]:
-    opened: tuple[int, str] | None = None
+    opened: list[tuple[int, int, str]] = []  # (slashes, line, kind), outermost first: an inner block has fewer slashes
     for found in _BLOCK.finditer(page.outline.prose):
-        line, kind = page.outline.line_at(found.start("marks")), found["kind"]
+        slashes, line, kind = len(found["marks"]), page.outline.line_at(found.start("marks")), found["kind"]
         if not kind:
-            opened = None
+            opened = [one for one in opened if one[0] > slashes]
             continue
-        if opened:
-            yield _open(page, opened)
-        opened = (line, kind)
+        for one in opened:
+            if one[0] <= slashes:
+                yield _open(page, one)
+        opened = [*(one for one in opened if one[0] > slashes), (slashes, line, kind)]
         if said := _fault(view, kind, found["name"] or ""):
             yield Complaint(page.source, line, said)
-    if opened:
-        yield _open(page, opened)
+    for one in opened:
+        yield _open(page, one)
 
 
 def _fault(view: View, kind: str, name: str) -> str | None:
@@ -76,5 +77,6 @@ def _fault(view: View, kind: str, name: str) -> str | None:
     return None if name in known else view.missing("diagnostic" if kind == "diagnostic" else "problem", name, known)
 
 
-def _open(page: Page, opened: tuple[int, str]) -> Complaint:
-    return Complaint(page.source, opened[0], f"block '{opened[1]}' is never closed: write /// on a line of its own")
+def _open(page: Page, opened: tuple[int, int, str]) -> Complaint:
+    slashes, line, kind = opened
+    return Complaint(page.source, line, f"block '{kind}' is never closed: write {'/' * slashes} on a line of its own")
