@@ -25,7 +25,7 @@ def environment(
     cgroup: Cgroup | None = None,
 ) -> dict[str, str]:
     """Return the caller's environment with the lab's variables; those of parts that a topology lacks are absent."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
+    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
     found = dict(base) | {"PATH": path, MARK: lab, "LAB_FOLDER": str(folder), "PYTHONUNBUFFERED": "1"}
     if gateway is not None:
         found |= {

@@ -75,6 +75,7 @@ class RunningLab:
         self.link.ask("hold", cgroups=list(holds.cgroups), files=[str(holds.path)])
         if topology.netns:
             self._namespace = of(self.link.pid)
+        _make_commands(self.folder / "bin")
         self.gateway = GatewayPart(self, topology.settings)
         if topology.haproxy is not None:
             self._front = FrontPart(self, topology.haproxy)
@@ -291,6 +292,13 @@ class RunningLab:
         if self._namespace is not None:
             found += [f"process {pid} in the lab's network namespace" for pid in inhabitants(self._namespace)]
         return found
+
+
+def _make_commands(folder: Path) -> None:
+    folder.mkdir()
+    command = folder / "restart-gateway"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m plumbline.lab.restart\n')
+    command.chmod(0o755)
 
 
 def _without_name(endpoint: Endpoint) -> dict[str, Any]:

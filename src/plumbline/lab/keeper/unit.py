@@ -46,8 +46,17 @@ def read(folder: Path) -> Unit:
     return Unit(
         nofile=_pair(folder, "LimitNOFILE", service),
         memory_max=_number(folder, "MemoryMax", service),
-        restart_s=float(seconds) if (seconds := service.get("RestartSec")) else None,
+        restart_s=_seconds(folder, service.get("RestartSec", "").strip()),
     )
+
+
+def _seconds(folder: Path, text: str) -> float | None:
+    """Read `0.5`, `500ms` or `2s`."""
+    digits, scale = (text[:-2], 1e-3) if text.endswith("ms") else (text.removesuffix("s"), 1.0)
+    try:
+        return float(digits) * scale if text else None
+    except ValueError:
+        raise UnitError(f"{folder}: RestartSec={text} is no time; write 0.5, 500ms or 2s") from None
 
 
 def _pair(folder: Path, key: str, service: dict[str, str]) -> tuple[int, int] | None:
