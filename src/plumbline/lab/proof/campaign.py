@@ -13,7 +13,7 @@ from plumbline.handbook.load import Handbook, read
 from plumbline.lab.proof import record
 from plumbline.lab.proof.course import Course, Phase
 from plumbline.lab.proof.prove import Prover
-from plumbline.lab.proof.subject import SubjectError, choose, subject
+from plumbline.lab.proof.subject import Subject, SubjectError, choose, subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Campaign:
     def _verdict(self, prover: Prover, name: str, *, keep: bool) -> Verdict:
         began = time.monotonic()
         try:
-            what = subject(self.handbook, self._told(name))
+            what = self.subject(name)
         except SubjectError as error:
             phase = Phase(
                 "baseline", ok=False, sentence=f"cannot be proven: {error}", duration_s=time.monotonic() - began
@@ -76,18 +76,18 @@ class Campaign:
             record.write(path, found)
         return Verdict(course, found)
 
-    def _told(self, name: str) -> str:
-        """Return the name if its files can be read.
+    def subject(self, name: str) -> Subject:
+        """Gather what belongs to one guide.
 
         Raises:
-            SubjectError: One breaks its schema.
+            SubjectError: A file of it is missing, or breaks its schema.
         """
         problem = ProblemId.parse(name)
         own = {str(problem.guide), str(problem.record), str(problem.diagnostic)}
         wrong = [complaint for complaint in self.complaints if complaint.path in own]
         if wrong or name not in self.handbook.guides:
             raise SubjectError("; ".join(map(str, wrong)) or f"{problem.guide}: cannot be read")
-        return name
+        return subject(self.handbook, name)
 
 
 __all__ = ["Campaign", "CatalogueError", "Verdict"]
