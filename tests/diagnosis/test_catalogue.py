@@ -124,7 +124,7 @@ def test_two_files_may_not_claim_one_id(make, source, tmp_path, entry_points, mo
     (tmp_path / "acme_twin.py").write_text(f"WHERE = {str(other.root / 'diagnostics')!r}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     entry_points.append(EntryPoint("acme", "acme_twin:WHERE", "plumbline.diagnostics"))
-    with pytest.raises(CatalogueError, match="has the id 'host.a', which"):
+    with pytest.raises(CatalogueError, match=r"has the id 'host\.a', which"):
         origins(make({"host.a": source()}))
     sys.modules.pop("acme_twin")
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.diagnosis import targets
 from plumbline.diagnosis.labs import LabEndpoint, LabState, state_folder
 from plumbline.diagnosis.targets import TargetError, names, resolve
 from plumbline.evidence import Endpoint
@@ -44,7 +43,8 @@ def test_a_target_of_the_configuration_is_found_by_name(configure, monkeypatch):
     monkeypatch.setenv("FEED_TOKEN", "s3cret")
     configure(
         '[targets.feed]\nurl = "wss://feed.example/ws"\nmetrics = "http://feed.example/metrics"\n'
-        'pid = 12\nadmin = "/run/gw.sock"\ncgroup = "/system.slice/gw.service"\npatience_s = 70\ntoken_env = "FEED_TOKEN"\n'
+        "pid = 12\n"
+        'admin = "/run/gw.sock"\ncgroup = "/system.slice/gw.service"\npatience_s = 70\ntoken_env = "FEED_TOKEN"\n'
     )
     assert resolve("feed") == Endpoint(
         name="feed",
@@ -84,7 +84,7 @@ def test_relative_paths_are_relative_to_the_configuration(configure, tmp_path, m
 )
 def test_a_wrong_configuration_is_told_without_its_values(configure, text, told):
     configure(text)
-    with pytest.raises(TargetError, match="plumbline.toml") as caught:
+    with pytest.raises(TargetError, match=r"plumbline\.toml") as caught:
         resolve("feed")
     assert told in str(caught.value)
     assert "CANARY" not in str(caught.value)
@@ -191,8 +191,9 @@ def test_state_lies_in_the_checkout_unless_told_otherwise(monkeypatch):
 
 @given(st.text(max_size=60))
 def test_whatever_is_named_gives_an_endpoint_or_one_sentence(name):
+    told = ""
     try:
-        assert isinstance(resolve(name), Endpoint)
+        endpoint = resolve(name)
     except TargetError as error:
-        assert str(error)
-    assert targets.DEFAULT in names()
+        endpoint, told = None, str(error)
+    assert isinstance(endpoint, Endpoint) or told
