@@ -50,6 +50,7 @@ fi
 
 say "writing the generated pages"
 "$bin/plumb" docs
+inputs=$(hash_of_inputs) # some of what it wrote is kept in the repository and counts as input
 
 # -q and -v would each switch a part of --strict off (mkdocs/mkdocs#4126, #3991). The variable is Material's own switch
 # for its notice about MkDocs 2, which pyproject.toml already excludes.
