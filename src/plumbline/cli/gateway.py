@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from plumbline.streaming.serve import pairs, serve
+from plumbline.streaming.serve import BadInputError, pairs, serve
 
 VIEWS = ("settings", "queues", "closes", "stats")
 _admin = click.option(
@@ -56,12 +56,12 @@ def _ask(admin: str | None, request: dict[str, Any]) -> Any:
     from plumbline.streaming.adminclient import AdminError, ask
 
     if not admin:
-        raise click.UsageError("which gateway? Give the path of its admin socket: --admin PATH, or PLUMBLINE_ADMIN")
+        raise BadInputError("which gateway? Give the path of its admin socket: --admin PATH, or PLUMBLINE_ADMIN")
     try:
         return ask(admin, request)
     except AdminError as error:
         if error.kind == "refused":
-            raise click.UsageError(error.sentence) from None
+            raise BadInputError(error.sentence) from None
         raise click.ClickException(error.sentence) from None
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import logging
 import signal
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,17 +21,23 @@ if TYPE_CHECKING:
     from plumbline.streaming.gateway import Gateway
 
 
+class BadInputError(click.ClickException):
+    """What the user asked for cannot be done as asked; one sentence, exit code 2."""
+
+    exit_code = 2
+
+
 def pairs(items: Sequence[str]) -> dict[str, str]:
     """Read `key=value` words.
 
     Raises:
-        click.UsageError: One is not of that form.
+        BadInputError: One is not of that form.
     """
     found = {}
     for item in items:
         key, equals, value = item.partition("=")
         if not equals or not key:
-            raise click.UsageError(f"'{item}' is no setting; write key=value, as in overflow=disconnect")
+            raise BadInputError(f"'{item}' is no setting; write key=value, as in overflow=disconnect")
         found[key.strip()] = value.strip()
     return found
 
@@ -49,7 +57,7 @@ def settings_from(config: Path | None, overrides: Sequence[str]) -> Settings:
     try:
         return settings.changed(pairs(overrides))
     except SettingError as error:
-        raise click.UsageError(str(error)) from None
+        raise BadInputError(str(error)) from None
 
 
 @click.command()
@@ -80,35 +88,37 @@ def serve(listen: str, admin: str | None, config: Path | None, overrides: tuple[
     try:
         gateway = Gateway(settings, listen=listen, admin=admin, allow_remote=allow_remote)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    try:
-        uvloop.run(_until_told(gateway, lambda: settings_from(config, overrides)))
-    except OSError as error:
-        place = error.filename or gateway.address
-        raise click.ClickException(f"cannot listen on {place}: {error.strerror or error}") from None
+        raise BadInputError(str(error)) from None
+    uvloop.run(_until_told(gateway, lambda: settings_from(config, overrides)))
 
 
-async def _until_told(gateway: Gateway, read: Any) -> None:
+async def _until_told(gateway: Gateway, read: Callable[[], Settings]) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    try:
+        await gateway.start()
+    except OSError as error:
+        place = error.filename or gateway.address
+        raise click.ClickException(f"cannot listen on {place}: {error.strerror or error}") from None
     loop.add_signal_handler(signal.SIGHUP, _reload, gateway, read)
-    async with gateway:
+    gc.freeze()  # what is here now stays: the collector need not walk through it again
+    try:
         ready = {"event": "ready", "url": gateway.url, "metrics": gateway.metrics_url, "pid": gateway.stats()["pid"]}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         await told.wait()
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        await gateway.stop()
 
 
-def _reload(gateway: Gateway, read: Any) -> None:
+def _reload(gateway: Gateway, read: Callable[[], Settings]) -> None:
     """Take over the configuration file again; a wrong one changes nothing."""
-    import logging
-
     from plumbline.streaming import log
 
     try:
         gateway.configure(read().as_dict())
-    except (click.ClickException, SettingError) as error:
-        sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        log.event(logging.ERROR, "reload failed", because=sentence)
+    except click.ClickException as error:
+        log.event(logging.ERROR, "reload failed", because=error.format_message())

@@ -34,7 +34,8 @@ class Kind:
         low: Smallest value; None for text.
         high: Largest value; None for text.
         doc: What it does, for people.
-        off: Zero is allowed too and switches the limit off.
+        off: Zero is allowed too and switches the limit off, or leaves it to the kernel.
+        choices: The permitted words, if only some are.
     """
 
     unit: str
@@ -42,17 +43,19 @@ class Kind:
     high: float | None
     doc: str
     off: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def bounds(self) -> str:
         """The permitted values, as one phrase."""
         if self.low is None:
-            return "text"
+            return ", ".join(self.choices) or "text"
         return f"{self.low:g} to {self.high:.12g}" + (", or 0 for off" if self.off else "")
 
 
 def _of(default: Any, unit: str, low: float | None, high: float | None, doc: str, *, off: bool = False) -> Any:
-    return field(default=default, metadata={"kind": Kind(unit, low, high, doc, off)})
+    choices = tuple(Overflow) if isinstance(default, Overflow) else ()
+    return field(default=default, metadata={"kind": Kind(unit, low, high, doc, off, choices)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ def settings_table() -> str:
     rows = ["| Setting | Default | Unit | Range | What it does |", "|---|---|---|---|---|"]
     for item in fields(Settings):
         kind: Kind = item.metadata["kind"]
-        allowed = kind.bounds if item.name != "overflow" else ", ".join(f"`{choice}`" for choice in Overflow)
+        allowed = ", ".join(f"`{choice}`" for choice in kind.choices) or kind.bounds
         default = _plain(item.default)
         shown = f"`{default}`" if default != "" else "empty"
         unit = f"`{kind.unit}`" if kind.unit else ""
@@ -259,9 +262,9 @@ def _overflow(item: dataclasses.Field[Any], value: Any) -> Overflow:
 def _wanted(item: dataclasses.Field[Any]) -> str:
     name = {int: "a whole number", float: "a number", str: "text"}.get(type(item.default), "text")
     kind: Kind = item.metadata["kind"]
-    return name if kind.low is None else f"{name}{_unit(kind)}"
+    return f"{name} of{_unit(kind)}" if _unit(kind) else name
 
 
 def _unit(kind: Kind) -> str:
-    names = {"By": " of bytes", "s": " of seconds"}
+    names = {"By": " bytes", "s": " seconds"}
     return names.get(kind.unit, "")
