@@ -46,20 +46,13 @@ def free_port() -> int:
 def configuration(front: int, back: int, lines: tuple[str, ...]) -> str:
     """Return a HAProxy configuration with these lines among the defaults."""
     defaults = ("mode http", "log global", "option httplog", "timeout connect 2s", *lines)
-    return "\n".join(
-        [
-            "global",
-            "    log stderr format raw local0",
-            "defaults",
-            *(f"    {line}" for line in defaults),
-            "frontend ws",
-            f"    bind 127.0.0.1:{front}",
-            "    default_backend app",
-            "backend app",
-            f"    server app 127.0.0.1:{back}",
-            "",
-        ]
+    sections = (
+        ("global", "log stderr format raw local0"),
+        ("defaults", *defaults),
+        ("frontend ws", f"bind 127.0.0.1:{front}", "default_backend app"),
+        ("backend app", f"server app 127.0.0.1:{back}"),
     )
+    return "".join(f"{name}\n" + "".join(f"    {line}\n" for line in inside) for name, *inside in sections)
 
 
 async def lifetime(url: str) -> float | None:
