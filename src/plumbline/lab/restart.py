@@ -5,6 +5,7 @@ It stands for `systemctl restart gateway` on the reader's platform.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -26,7 +27,8 @@ def restart(environment: Mapping[str, str], patience_s: float = PATIENCE_S) -> s
     """
     pidfile, admin = Path(environment["GATEWAY_PIDFILE"]), environment["PLUMBLINE_ADMIN"]
     before = int(pidfile.read_text())
-    os.kill(before, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # a crash loop: the supervisor is about to start it anyway
+        os.kill(before, signal.SIGTERM)
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         if (now := int(pidfile.read_text())) != before and _answers(admin):
