@@ -69,11 +69,15 @@ class Fanout:
         return offset
 
     def slowest(self, channel: str, size: int) -> Connection | None:
-        """Return a reader whose queue has no room for `size` bytes of data, if publishers are to wait for readers."""
+        """Return a reader whose queue has no room for `size` bytes of data, if publishers are to wait for readers.
+
+        A reader that others wait for already counts as full: a small message must not overtake a large one for ever.
+        """
         if self._owner.settings.overflow is not Overflow.WAIT:
             return None
         size += ENVELOPE_BYTES
-        return next((reader for reader in self.channels.readers(channel) if not reader.has_room(size)), None)
+        readers = self.channels.readers(channel)
+        return next((reader for reader in readers if reader.waiters or not reader.has_room(size)), None)
 
     def wait_for(self, slow: Connection, wake: Callable[[], None]) -> None:
         """Call `wake` once, when this reader has written something, is gone, or the settings changed."""
