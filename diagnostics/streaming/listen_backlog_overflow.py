@@ -37,7 +37,7 @@ def listen_backlog_overflow(queues: ListenQueues) -> Finding:
         Measure("backlog", worst.backlog, "{connection}"),
         Measure("somaxconn", queues.somaxconn, "{connection}"),
     )
-    waited = f"at most {worst.waiting} waited in a queue for {worst.backlog}"
+    waited = f"at most {worst.waiting} were seen waiting, with room for {worst.backlog}"
     text = f"Port {worst.port} dropped {dropped} in {queues.window_s:g} s; {waited} ({fill}; limit {NEARLY_FULL})."
     cause = _cause(worst, queues)
     if worst.dropped >= ANY_DROP.value:

@@ -55,7 +55,7 @@ def test_a_listener_that_drops_nothing_is_ok_and_says_how_full_it_was(backlog):
     finding = backlog(queues(listener(waiting=20)))
     assert finding.status is Status.OK
     assert finding.sentence == (
-        "Port 443 dropped 0 connections in 1 s; at most 20 waited in a queue for 511 (4 %; limit 80 %)."
+        "Port 443 dropped 0 connections in 1 s; at most 20 were seen waiting, with room for 511 (4 %; limit 80 %)."
     )
 
 

@@ -52,7 +52,10 @@ def slow(judge):
 def test_empty_queues_are_ok(slow):
     finding = slow(queues())
     assert finding.status is Status.OK
-    assert finding.sentence.startswith("0 of 8 readers lag; 0 bytes queued, oldest 0 s (limit 2 s)")
+    assert finding.sentence == (
+        "0 publishers held (overflow: disconnect); 0 of 8 connections lag: 0 bytes queued, the oldest for 0 s "
+        "(limit 2 s), and 0 bytes in one kernel buffer (limit 1.0 MiB)."
+    )
 
 
 def test_a_burst_that_is_under_way_is_ok_however_large(slow):
@@ -67,7 +70,7 @@ def test_a_message_that_waits_two_seconds_is_a_warning(slow):
 def test_a_message_that_waits_five_seconds_is_critical(slow):
     finding = slow(queues(queue(queued=8 * MIB, oldest=5.0), queue("c2", oldest=0.01)))
     assert (finding.status, finding.cause) == (Status.CRITICAL, "one-slow-reader")
-    assert "1 of 8 readers lag; 8.0 MiB queued, oldest 5 s (limit 5 s)" in finding.sentence
+    assert "1 of 8 connections lag: 8.0 MiB queued, the oldest for 5 s (limit 5 s)" in finding.sentence
 
 
 def test_a_held_publisher_is_critical_at_once(slow):

@@ -1,29 +1,29 @@
-"""The gateway is told to wait for its readers, and one of them stops reading."""
+"""The gateway is told to wait for its readers, and some of them stop reading."""
 
 from plumbline.lab import Fault, Felt, Lab, Topology, Workload
 
 MIB = 1 << 20
 
 
-class OneReaderStops(Fault):
-    """`overflow=wait` and a queue of several seconds: memory grows until it is full, then nobody gets anything."""
+class ReadersStop(Fault):
+    """`overflow=wait`: the queues of those who stopped grow until one is full, then nobody gets anything."""
 
-    # 40 messages of 16 KiB a second: 4 MiB last 6.4 s, and the 1 MiB of the fix 1.6 s.
+    # 40 messages of 32 KiB a second: 2 MiB last 1.6 s, and the 1 MiB of the fix 0.8 s.
     topology = Topology(
         settings={"overflow": "disconnect", "queue_max_bytes": MIB},
-        workload=Workload(subscribers=3, rate_hz=40.0, message_bytes=16384),
+        workload=Workload(subscribers=3, rate_hz=40.0, message_bytes=32768),
     )
 
     def inject(self, lab: Lab) -> None:
-        """Let a full queue hold its publisher, switch off what would end a dead reader, and let one reader stop."""
+        """Let a full queue hold its publisher, switch off what would end a dead reader, and let three readers stop."""
         lab.set(
             overflow="wait",
-            queue_max_bytes=4 * MIB,
+            queue_max_bytes=2 * MIB,
             queue_max_messages=1_000_000,
             write_timeout_s=0,
             heartbeat_interval_s=0,
         )
-        lab.client("paused_reader", "--receive-buffer", "4096")
+        lab.client("paused_reader", "--count", "3", "--receive-buffer", "4096")
 
     def felt(self, lab: Lab) -> Felt:
         """It hurts when the *other* subscribers miss messages, or get them seconds late."""
