@@ -34,24 +34,8 @@ def test_the_json_is_the_documented_one(report, result):
     data = report(result(status=CRITICAL)).to_json()
     assert list(data) == ["schema", "target", "worst", "complete", "started_at", "duration_s", "results"]
     (only,) = data["results"]
-    assert list(only) == (
-        [
-            "id",
-            "question",
-            "target",
-            "status",
-            "reason",
-            "sentence",
-            "measures",
-            "cause",
-            "impact",
-            "next",
-            "guide",
-            "started_at",
-            "duration_s",
-            "reads",
-        ]
-    )
+    assert list(only)[:9] == ["id", "question", "target", "status", "reason", "sentence", "measures", "cause", "impact"]
+    assert list(only)[9:] == ["next", "guide", "started_at", "duration_s", "reads"]
     assert only["measures"][0] == {
         "name": "fill",
         "value": 0.93,

@@ -17,6 +17,7 @@ from plumbline.evidence import Endpoint
 MARK = "[redacted]"
 MAX_CHARACTERS = 64 * 1024
 _CUT = " [… cut]"
+_PASSES = 8
 _SHORTEST_LITERAL = 4  # shorter secrets would blank out ordinary words
 Replacement = str | Callable[[re.Match[str]], str]
 
@@ -40,9 +41,14 @@ class Rule:
 
 
 def _query(match: re.Match[str]) -> str:
-    sign, rest = match["query"][0], match["query"][1:]
+    """Empty the values of query and fragment; the whole address is matched, so that no text is scanned twice."""
+    address, sign, rest = match[0], "", ""
+    for position, letter in enumerate(address):
+        if letter in "?#":
+            address, sign, rest = address[:position], letter, address[position + 1 :]
+            break
     parts = (f"{part.partition('=')[0]}={MARK}" if "=" in part else MARK for part in rest.split("&"))
-    return f"{match['address']}{sign}{'&'.join(parts)}" if rest else match[0]
+    return f"{address}{sign}{'&'.join(parts)}" if rest else match[0]
 
 
 def _quoted(match: re.Match[str]) -> str:
@@ -66,9 +72,7 @@ RULES = (
     Rule("url-user", re.compile(r"(?i)(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{0,20}://)[^\s/?#\"'<>]*@"), rf"\1{MARK}@"),
     Rule(
         "url-query",
-        re.compile(
-            r"(?i)(?<![a-z0-9+.-])(?P<address>[a-z][a-z0-9+.-]{0,20}://[^\s?#\"'<>]*)(?P<query>[?#][^\s\"'<>]*)"
-        ),
+        re.compile(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,20}://[^\s\"'<>]*"),
         _query,
     ),
     Rule("query", re.compile(r"([?&][\w.~%-]{1,64}=)(?!\[redacted\])[^\s&#\"'<>]+"), rf"\1{MARK}"),
@@ -84,6 +88,13 @@ RULES = (
     Rule("bearer", re.compile(r"(?i)\b(bearer\s{1,3})(?!\[redacted\])[\w.~+/=-]{8,}"), rf"\1{MARK}"),
     Rule("cloud-key", re.compile(rf"(?<![\w-])(?:{_CLOUD})"), MARK),
     Rule("e-mail", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), MARK, personal=True),
+    Rule(
+        "address",  # loopback says nothing of anybody
+        re.compile(r"(?<![\w.])(?!127\.|0\.0\.0\.0)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w.])"),
+        MARK,
+        personal=True,
+    ),
+    Rule("address-6", re.compile(r"(?i)(?<![\w:.])(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}(?![\w:])"), MARK, personal=True),
     Rule("home", re.compile(r"(?<![\w.])(/home/|/Users/)(?!\[redacted\])[^/\s:;,\"'<>]+"), rf"\1{MARK}", personal=True),
     Rule(
         "long-random",  # 32 characters and more that mix letters and digits: digests, keys, tickets
@@ -117,11 +128,21 @@ class Redactor:
             if literal in text:
                 self.counts["literal"] += text.count(literal)
                 text = text.replace(literal, MARK)
-        for rule in self._rules:
-            text, count = rule.pattern.subn(rule.replacement, text)
-            if count:
-                self.counts[rule.name] += count
+        for _ in range(_PASSES):  # what one rule leaves may let another see more
+            before = text
+            for rule in self._rules:
+                text = self._apply(rule, text)
+            if text == before:
+                break
         return text
+
+    def _apply(self, rule: Rule, text: str) -> str:
+        def replaced(match: re.Match[str]) -> str:
+            new = match.expand(rule.replacement) if isinstance(rule.replacement, str) else rule.replacement(match)
+            self.counts[rule.name] += new != match[0]
+            return new
+
+        return rule.pattern.sub(replaced, text)
 
 
 def text(text: str) -> str:
