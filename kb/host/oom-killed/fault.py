@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from plumbline.host import kernel_log
+from plumbline.host import cgroups, kernel_log
 from plumbline.lab import Fault, Felt, Lab, Topology
 
 TOO_LITTLE = "12M"
 """Importing a WebSocket server in Python takes more; so it dies on every machine, at every start."""
+
+FIRST_KILL_S = 30.0
+"""Until then the new process is only on its way to the limit; a loaded machine may need seconds."""
 
 
 class OomKilled(Fault):
@@ -30,6 +34,9 @@ class OomKilled(Fault):
         unit = Path(lab.environment["GATEWAY_UNIT"])
         (unit / "50-limits.conf").write_text(f"[Service]\nMemoryMax={TOO_LITTLE}\n")
         os.kill(lab.gateway.pid, signal.SIGTERM)
+        deadline = time.monotonic() + FIRST_KILL_S
+        while not any(group.kills for group in cgroups.groups_at(str(lab.cgroup))[:1]) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def felt(self, lab: Lab) -> Felt:
         """Clients are thrown out, and cannot come back."""
