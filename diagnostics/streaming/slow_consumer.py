@@ -37,8 +37,8 @@ def slow_consumer(queues: OutboundQueues) -> Finding:
     queued = Measure("queued", queues.queued_bytes, "By")
     numbers = (waited, stopped, hidden, queued, Measure("resident", queues.resident_bytes, "By"))
     lagging = sum(_lags(one) for one in queues.queues)
-    text = f"{stopped} held (overflow: {queues.overflow}); {lagging} of {queues.connections} connections lag: {queued} queued"
-    text += f", the oldest for {waited} (limit {waited.limit}), and {hidden} in one kernel buffer (limit {KERNEL})."
+    text = f"{stopped} held (overflow: {queues.overflow}); {lagging} of {queues.connections} connections lag: {queued}"
+    text += f" queued, the oldest for {waited} (limit {waited.limit}), {hidden} in one kernel buffer (limit {KERNEL})."
     if not (lagging or held):
         return ok(text, *numbers)
     cause = _cause(queues, lagging, held, age)

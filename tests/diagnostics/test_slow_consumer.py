@@ -54,7 +54,7 @@ def test_empty_queues_are_ok(slow):
     assert finding.status is Status.OK
     assert finding.sentence == (
         "0 publishers held (overflow: disconnect); 0 of 8 connections lag: 0 bytes queued, the oldest for 0 s "
-        "(limit 2 s), and 0 bytes in one kernel buffer (limit 1.0 MiB)."
+        "(limit 2 s), 0 bytes in one kernel buffer (limit 1.0 MiB)."
     )
 
 
