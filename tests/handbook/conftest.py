@@ -8,10 +8,16 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import click
 import pytest
+from hypothesis import settings
 
 from plumbline.catalogue import Catalogue, ProblemId
+from plumbline.handbook.check import check
 from plumbline.handbook.inputs import hashes
+
+settings.register_profile("handbook", deadline=None, derandomize=True)  # the same examples on every machine
+settings.load_profile("handbook")
 
 Make = Callable[..., Catalogue]
 
@@ -201,3 +207,75 @@ def make(tmp_path: Path) -> Make:
         return Catalogue(root)
 
     return made
+
+
+@click.group()
+@click.option("--catalogue")
+def tree(catalogue):
+    """Stand in for the real tree, so that these tests do not depend on other parts."""
+
+
+@tree.command()
+@click.argument("ids", nargs=-1)
+@click.option("--format", "shape", type=click.Choice(["human", "json"]))
+@click.option("--plan", is_flag=True)
+@click.option("--target")
+def diagnose(ids, shape, plan, target):
+    """Diagnose."""
+
+
+@tree.command()
+@click.argument("problem")
+def practice(problem):
+    """Practise."""
+
+
+@tree.group()
+def gateway():
+    """Gateway."""
+
+
+@gateway.command("set")
+@click.argument("pairs", nargs=-1)
+@click.option("--admin")
+def set_(pairs, admin):
+    """Set."""
+
+
+@gateway.command()
+@click.option("--set", "pairs", multiple=True)
+@click.option("-v", "verbose", count=True)
+def serve(pairs, verbose):
+    """Serve."""
+
+
+@gateway.command()
+@click.argument("what", type=click.Choice(["settings", "queues"]))
+def show(what):
+    """Show."""
+
+
+@pytest.fixture
+def plumb() -> click.Group:
+    """Return a small tree of commands, so that these tests do not depend on the real ones."""
+    return tree
+
+
+@pytest.fixture
+def complaints() -> Callable[[Catalogue], list[str]]:
+    """Return a function that lists the complaints about a catalogue as text."""
+    return lambda catalogue: [str(one) for one in check(catalogue, tree)]
+
+
+@pytest.fixture
+def change() -> Callable[[Catalogue, str, str, str], int]:
+    """Return a function that replaces once in a file, and tells the line on which the change begins."""
+
+    def changed(catalogue: Catalogue, path: str, old: str, new: str) -> int:
+        file = catalogue.root / path
+        text = file.read_text("utf-8")
+        assert old in text, old
+        file.write_text(text.replace(old, new, 1), "utf-8")
+        return text[: text.index(old)].count("\n") + 1
+
+    return changed

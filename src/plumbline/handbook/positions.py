@@ -54,16 +54,17 @@ def parse(text: str, first_line: int = 1) -> Located:
         if node is not None:
             located.data = _Walk(located, first_line).value(node, ())
     except yaml.YAMLError as error:
-        located.faults.append((_line_of(error, first_line), f"is no YAML: {_said(error)}"))
+        last = text.rstrip().count("\n")  # what is never closed is noticed behind the end
+        located.faults.append((first_line + min(_line_of(error), last), f"is no YAML: {_said(error)}"))
     except (RecursionError, UnicodeError) as error:
         located.faults.append((first_line, f"is no YAML that can be read: {type(error).__name__}"))
     located.lines.setdefault((), first_line)
     return located
 
 
-def _line_of(error: yaml.YAMLError, first_line: int) -> int:
+def _line_of(error: yaml.YAMLError) -> int:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    return first_line + (mark.line if mark else 0)
+    return mark.line if mark else 0
 
 
 def _said(error: yaml.YAMLError) -> str:

@@ -15,7 +15,10 @@ def check(view: View) -> Iterator[Complaint]:
     cited = _cited(view)
     for name, path in view.diagnostics.items():
         if name not in cited:
-            yield Complaint(view.source(path), 1, f"diagnostic '{name}' is cited by no guide{hint(name, view.guides)}")
+            own = (
+                f"; {view.source(view.guides[name])} could list it" if name in view.guides else hint(name, view.guides)
+            )
+            yield Complaint(view.source(path), 1, f"diagnostic '{name}' is cited by no guide{own}")
     for kind, found in (("problem record", view.records), ("fault", view.faults), ("proof record", view.proofs)):
         yield from _without_guide(view, kind, found)
     for name, path in view.guides.items():
@@ -36,11 +39,13 @@ def _without_guide(view: View, kind: str, found: dict[str, Path]) -> Iterator[Co
 
 
 def _cited(view: View) -> set[str]:
-    """Return the ids of all diagnostics that guides cite, also guides whose front matter has another fault."""
+    """Return the ids of all diagnostics that guides cite; a guide that cannot be read is taken to cite its own."""
     cited: set[str] = set()
-    for path in view.guides.values():
+    for guide, path in view.guides.items():
         located = view.handbook.located.get(view.source(path))
-        data = located.data if located else None
-        names = data.get("diagnostics") if isinstance(data, dict) else None
-        cited.update(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
+        if located and isinstance(located.data, dict):
+            names = located.data.get("diagnostics")
+            cited.update(name for name in (names if isinstance(names, list) else []) if isinstance(name, str))
+        else:
+            cited.add(guide)
     return cited
