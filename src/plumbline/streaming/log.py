@@ -15,7 +15,7 @@ _log = logging.getLogger(NAME)
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
-def event(level: int, text: str, **fields: object) -> None:
+def event(level: int, text: str, /, **fields: object) -> None:
     """Log one event. Its text never changes; what changes are the fields."""
     if _log.isEnabledFor(level):
         _log.log(level, "%s", " ".join([text, *(f"{key}={_shown(value)}" for key, value in fields.items())]))
