@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from plumbline.streaming import log
 
@@ -162,12 +163,15 @@ def listen_admin(path: str) -> socket.socket:
 
 
 def _remove_leftover(path: str) -> None:
+    place = Path(path)
+    if place.exists() and not place.is_socket():
+        raise OSError(errno.EEXIST, "there is a file that is no socket", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)  # noqa: PTH108 - bytes of the path as given
+            place.unlink()
             return
         except FileNotFoundError:
             return
