@@ -146,7 +146,8 @@ link = Link("test-owner", folder, netns=False, env=dict(os.environ) | {MARK: "te
 env = {"PATH": os.environ["PATH"], MARK: "test-owner"}
 base = {"env": env, "cwd": str(folder), "restart_s": 0.0}
 link.ask("start", recipe=base | {"name": "a", "argv": ["sleep", "600"], "stdout": str(folder / "a")})
-link.ask("start", recipe=base | {"name": "b", "argv": ["bash", "-c", "trap '' TERM; sleep 600 & wait"], "stdout": "/dev/null"})
+deaf = ["bash", "-c", "trap '' TERM; sleep 600 & wait"]
+link.ask("start", recipe=base | {"name": "b", "argv": deaf, "stdout": "/dev/null"})
 print(link.pid, flush=True)
 time.sleep(600)
 """

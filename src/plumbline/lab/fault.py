@@ -48,7 +48,7 @@ class Topology:
     supervised: bool = True
     restart_delay_s: float = 0.1
     workload: Workload = field(default_factory=Workload)
-    patience_s: float = 3.0
+    patience_s: float = 2.0
 
     @property
     def needs(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from plumbline.diagnosis.findings import Status
 from plumbline.handbook.fences import Step
 from plumbline.lab.proof.course import Course, Found, PhaseError
 from plumbline.lab.proof.stage import Stage
+from plumbline.lab.proof.witness import Sample
 
 RANK = 3
 """The guide must be among the first three answers."""
@@ -82,25 +83,37 @@ def inject(stage: Stage, course: Course) -> str:
 
 def red(stage: Stage, course: Course) -> str:
     """The linked diagnostic is red with a declared cause; others are red only where the record says so."""
+    first = told(stage)
+    course.red, course.time_to_red_s = first.result, first.moment - stage.injected_at
+    course.faulty = stage.witness.look_at_all() | {first.result.id: first.result}
+    if strangers := stage.strangers(course.faulty):
+        raise PhaseError(f"red without being declared as collateral: {'; '.join(strangers)}")
+    return f"{first.result.status} after {course.time_to_red_s:.1f} s ({first.result.cause}): {first.result.sentence}"
+
+
+def told(stage: Stage) -> Sample:
+    """Wait for the linked diagnostic's first red with a declared cause.
+
+    Raises:
+        PhaseError: It does not come.
+    """
+
+    def seen() -> bool:
+        if stage.first_red is None:
+            stage.look()
+        return stage.first_red is not None
+
     limit = stage.subject.problem.proof.detect_within_s * stage.patience.stretch
-    spent = time.monotonic() - stage.injected_at
     stage.wait(
-        lambda: stage.first_red is not None or (stage.look(), stage.first_red is not None)[1],
-        max(limit - spent, 1.0),
+        seen,
+        max(limit - (time.monotonic() - stage.injected_at), 1.0),
         lambda: (
-            f"the fault hurts, but it is not told with a declared cause ({', '.join(stage.causes)}): "
+            f"the fault hurts, but it is not told with a declared cause ({', '.join(sorted(stage.causes))}): "
             f"{stage.last_words()}{_cause(stage)}"
         ),
     )
     assert stage.first_red is not None  # noqa: S101 - the wait has just seen to it; for the type checker
-    first = stage.first_red
-    time_to_red_s = first.moment - stage.injected_at
-    course.faulty = stage.witness.look_at_all() | {first.result.id: first.result}
-    if strangers := stage.strangers(course.faulty):
-        raise PhaseError(f"red without being declared as collateral: {'; '.join(strangers)}")
-    if course.red is None:
-        course.red, course.time_to_red_s = first.result, time_to_red_s
-    return f"{first.result.status} after {time_to_red_s:.1f} s ({first.result.cause}): {first.result.sentence}"
+    return stage.first_red
 
 
 def _cause(stage: Stage) -> str:

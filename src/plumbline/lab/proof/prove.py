@@ -96,7 +96,7 @@ class Prover:
             if afresh:
                 phases.served(stage)
                 phases.inject(stage, course)
-                phases.red(stage, course)
+                phases.told(stage)
             began = time.monotonic()
             said = phases.fix(stage, course)
             return f"{said} (on a lab broken afresh)" if afresh else said
