@@ -153,9 +153,7 @@ def test_a_step_that_does_not_end_is_cut_off(toy: Path) -> None:
 
 
 def test_deleting_the_publishers_is_no_fix(toy: Path) -> None:
-    alter(
-        guide(toy), r"restart-gateway\n", r'pkill -f "plumbline.lab.workload ws://127.0.0.1:$GATEWAY_PORT"; sleep 1.2\n'
-    )
+    alter(guide(toy), r"restart-gateway\n", 'kill "$(cat workload.pid)"; sleep 1.2\n')
     phase, sentence = failure(prove(toy))
     assert phase == "green"
     assert "workload" in sentence

@@ -100,7 +100,7 @@ class RunningLab:
     def _start_workload(self) -> None:
         plan = json.dumps(asdict(self.topology.workload))
         argv = [sys.executable, "-m", "plumbline.lab.workload", self.url, str(self._questions), plan]
-        self.launch("workload", argv, stdout=str(self.folder / "workload.log"))
+        self.launch("workload", argv, pidfile=str(self.folder / "workload.pid"))
         self.until(self._questions.is_socket, "the workload answers")
 
     def _register(self) -> None:

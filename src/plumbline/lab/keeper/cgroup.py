@@ -67,8 +67,8 @@ def _parents(mount: Path, me: Path) -> list[tuple[Path, str]]:
     mine = [line.split("::", 1)[1].lstrip("/") for line in lines if line.startswith("0::")]
     own = mount / mine[0] if mine else mount
     # A v2 group with processes cannot hand out controllers: ours becomes a child of an ancestor that already does.
-    up = [folder for folder in (mount, *reversed(own.relative_to(mount).parents), own) if folder.is_dir()]
-    return [(folder, "memory.max") for folder in dict.fromkeys(up) if "memory" in _handed_out(folder)]
+    above = [mount / part for part in reversed(own.relative_to(mount).parents)]
+    return [(folder, "memory.max") for folder in dict.fromkeys([mount, *above]) if "memory" in _handed_out(folder)]
 
 
 def _handed_out(folder: Path) -> list[str]:
