@@ -20,7 +20,7 @@ from plumbline.evidence import Endpoint, Source, UnavailableError, measured
 from plumbline.host.namespaces import inside, socket_inodes
 
 WINDOW_S = 1.0
-SAMPLES = 20
+SAMPLES = 50
 _LISTEN = 1 << 10  # bit of TCP_LISTEN (10) in a mask of states
 _WITH_MEMORY = 1 << 6  # ask for INET_DIAG_SKMEMINFO (7): bit 7 - 1
 _DROPS = 8  # index of SK_MEMINFO_DROPS in it (linux/sock_diag.h)
