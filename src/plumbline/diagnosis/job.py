@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from plumbline.diagnosis import collect, confine
 from plumbline.diagnosis.catalogue import Diagnostic, Origin, load_origin
 from plumbline.diagnosis.declare import Judge
 from plumbline.diagnosis.findings import Finding
+from plumbline.diagnosis.redact import Redactor
 from plumbline.diagnosis.report import finding_to_json
+from plumbline.diagnosis.secrecy import secrets_in
 from plumbline.evidence import Endpoint, UnavailableError
 
 
@@ -113,6 +117,7 @@ def _judged(diagnostic: Diagnostic, gathered: list[collect.Gathered], state: _St
         }
         for need, got in zip(judge.needs, gathered, strict=True)
     }
+    clean = Redactor(set().union(*(secrets_in(got.value) for got in gathered))).text
     reads = list(dict.fromkeys(line for got in gathered for line in got.reads))
     gap = collect.missing(judge, gathered)
     if gap is not None:
@@ -120,19 +125,22 @@ def _judged(diagnostic: Diagnostic, gathered: list[collect.Gathered], state: _St
     state.judge()
     try:
         finding = judge(*(got.value for got in gathered))
-        return {"finding": _sound(finding), "reason": None, "sentence": "", "reads": reads, "evidence": evidence}
+        return {"finding": _sound(finding, clean), "reason": None, "sentence": "", "reads": reads, "evidence": evidence}
     except BaseException as error:  # noqa: BLE001 - as in answer(), but what was read is known by now
-        told = _failed("exception", _told(error, diagnostic.path))
+        told = _failed("exception", clean(_told(error, diagnostic.path)))
         return told | {"reads": reads, "evidence": evidence}
 
 
-def _sound(finding: object) -> dict[str, Any]:
+def _sound(finding: object, clean: Callable[[str], str]) -> dict[str, Any]:
+    """Return a finding as plain data; its texts are free of what the secret fields of its evidence hold."""
     if not isinstance(finding, Finding):
         raise TypeError(f"it returned {type(finding).__name__}, not a Finding")
     for measure in finding.measures:
         if not math.isfinite(measure.value):
             raise ValueError(f"its measure '{measure.name}' is {measure.value}, which is no number")
-    return finding_to_json(finding)
+    impact = finding.impact and clean(finding.impact)
+    steps = tuple(map(clean, finding.next))
+    return finding_to_json(dataclasses.replace(finding, sentence=clean(finding.sentence), impact=impact, next=steps))
 
 
 def _failed(reason: str, sentence: str) -> dict[str, Any]:

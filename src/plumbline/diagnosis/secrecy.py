@@ -60,6 +60,20 @@ class Pseudonyms:
         return text
 
 
+def secrets_in(value: Any, secrecy: str = "public") -> set[str]:
+    """Return what the secret fields of a record hold, at every level, as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = ((getattr(value, one.name), one.metadata.get("secrecy", "")) for one in dataclasses.fields(value))
+        return {
+            found for inner, told in fields for found in secrets_in(inner, secrecy if secrecy == "secret" else told)
+        }
+    if isinstance(value, tuple | list):
+        return {found for inner in value for found in secrets_in(inner, secrecy)}
+    if isinstance(value, dict):
+        return secrets_in([*value, *value.values()], secrecy)
+    return {str(value)} if secrecy == "secret" and value is not None else set()
+
+
 class Typed:
     """Redacts evidence records and sentences for one bundle.
 
