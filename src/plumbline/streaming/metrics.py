@@ -43,6 +43,15 @@ LABELLED = {
 }
 
 
+def metrics_table() -> str:
+    """Return the reference table of all metrics as Markdown; the documentation page carries it verbatim."""
+    rows = ["| Metric | Kind | Label | What it counts |", "|---|---|---|---|"]
+    rows += [f"| `{PREFIX}{name}` | gauge | | {text} |" for name, text in GAUGES.values()]
+    rows += [f"| `{PREFIX}{name}_total` | counter | | {text} |" for name, text in COUNTERS.values()]
+    rows += [f"| `{PREFIX}{name}_total` | counter | `{label}` | {text} |" for name, label, text in LABELLED.values()]
+    return "\n".join(rows) + "\n"
+
+
 class _Numbers(Collector):
     def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
         self._read = read

@@ -1,0 +1,41 @@
+"""The reference page says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from plumbline.streaming.closes import closes_table
+from plumbline.streaming.metrics import metrics_table
+from plumbline.streaming.settings import settings_table
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/gateway.md").read_text()
+
+
+def section(title):
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("title", "table"), [("Settings", settings_table), ("Close codes", closes_table), ("Metrics", metrics_table)]
+)
+def test_a_table_of_the_page_is_the_table_of_the_code(title, table):
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    assert "\n".join(lines) + "\n" == table(), "write the page's table anew from the code"
+
+
+def test_the_log_events_of_the_page_are_those_of_the_code():
+    source = "\n".join(path.read_text() for path in (ROOT / "src/plumbline/streaming").glob("*.py"))
+    events = set(re.findall(r'log\.event\(\s*logging\.\w+,\s*f?"([a-z ]+)', source)) | set(
+        re.findall(r'text = "([a-z ]+)"\n\s+log\.event', source)
+    )
+    told = {event.split(":")[0] for event in re.findall(r"^\| `([^`]+)`", section("Log lines"), re.MULTILINE)}
+    assert told == events
+
+
+def test_the_error_codes_of_the_page_are_those_of_the_code():
+    source = "\n".join((ROOT / "src/plumbline/streaming" / name).read_text() for name in ("protocol.py", "fanout.py"))
+    codes = set(re.findall(r'RequestError\(\s*"([a-z-]+)"', source))
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", section("Protocol"), re.MULTILINE))
+    assert told == codes
