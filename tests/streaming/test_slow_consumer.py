@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import socket
+from types import SimpleNamespace
 
 import pytest
+import uvloop
 
 from plumbline.streaming import writing
 
@@ -18,9 +21,9 @@ SMALL_QUEUE = {
 }
 
 
-def with_readers(start, client, raw, **settings):
+def with_readers(start, client, raw, loop_factory=uvloop.new_event_loop, **settings):
     """Return a gateway, a reader that reads, one that does not, and a publisher."""
-    gateway = start(settings=SMALL_QUEUE | settings)
+    gateway = start(settings=SMALL_QUEUE | settings, loop_factory=loop_factory)
     quick, slow, publisher = client(gateway), raw(gateway, receive_buffer=4096), client(gateway)
     quick.ask(id=1, subscribe="a")
     slow.say(id=1, subscribe="a")
@@ -71,8 +74,8 @@ def test_a_slow_reader_that_wakes_up_in_time_sees_why_it_was_closed(start, clien
     assert slow.read_close() == (4008, "reads more slowly than its channels speak")
 
 
-def test_drop_oldest_keeps_the_newest_in_order_and_counts_the_lost(start, client, raw):
-    gateway, quick, slow, publisher = with_readers(start, client, raw, overflow="drop-oldest")
+def test_drop_oldest_keeps_the_newest_in_order_and_counts_the_lost(start, client, raw, loop_factory):
+    gateway, quick, slow, publisher = with_readers(start, client, raw, loop_factory, overflow="drop-oldest")
     publish_and_read(publisher, quick, 1, 60)
     assert gateway.stats["fullest_queue_bytes"] <= 50_000
     publisher.ask(id=0, publish="a", data="last")
@@ -105,9 +108,9 @@ def test_latest_keeps_the_last_message_of_each_channel(start, client, raw):
 
 
 @pytest.fixture
-def stalled(start, client, raw, until):
+def stalled(start, client, raw, until, loop_factory):
     """A gateway whose policy is `wait`, with a full queue, a held publisher and a hungry quick reader."""
-    gateway, quick, slow, publisher = with_readers(start, client, raw, overflow="wait")
+    gateway, quick, slow, publisher = with_readers(start, client, raw, loop_factory, overflow="wait")
     sent = 0
     while gateway.stats["held_publishers"] == 0:
         sent += 1
@@ -247,16 +250,13 @@ def test_many_messages_to_one_reader_in_one_turn_are_joined_to_few_writes(start,
     reader.ask(id=1, subscribe="a")
     joined = []
 
-    class Counting:
-        write = staticmethod(writing.os.write)
+    real = writing.os
 
-        @staticmethod
-        def writev(fd, frames):
-            joined.append(len(frames))
-            return writing_os_writev(fd, frames)
+    def writev(fd, frames):
+        joined.append(len(frames))
+        return real.writev(fd, frames)
 
-    writing_os_writev = writing.os.writev
-    monkeypatch.setattr(writing, "os", Counting)
+    monkeypatch.setattr(writing, "os", SimpleNamespace(write=real.write, writev=writev))
 
     async def burst():
         for number in range(100):
@@ -266,3 +266,50 @@ def test_many_messages_to_one_reader_in_one_turn_are_joined_to_few_writes(start,
     assert [reader.read()["data"] for _ in range(100)] == list(range(100))
     assert sum(joined) == 99, "the first goes out directly"
     assert len(joined) <= 3
+
+
+def test_the_kernels_share_of_the_backlog_changes_on_live_connections(start, client):
+    gateway = start()
+    client(gateway)
+    gateway.set(notsent_lowat_bytes=65536, heartbeat_interval_s=9)
+
+    def lowats():
+        hub = gateway.gateway._hub
+        sockets = [connection.transport.get_extra_info("socket") for connection in hub.connections.values()]
+        return [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) for one in [hub.listener(), *sockets]]
+
+    assert gateway.call(lowats) == [65536, 65536]
+
+
+def test_a_write_to_a_broken_connection_drops_it_and_reaches_the_others(start, client, raw, until, monkeypatch):
+    gateway = start()
+    broken, fine = raw(gateway), client(gateway)
+    for link in (broken, fine):
+        (link.say if link is broken else link.send)(id=1, subscribe="a")
+    assert broken.read_json()["ok"]
+    assert fine.read()["ok"]
+    real = writing.os.write
+    fd = gateway.call(lambda: gateway.gateway._hub.connections[1].fd)
+
+    def write(to, data):
+        if to == fd:
+            raise BrokenPipeError
+        return real(to, data)
+
+    monkeypatch.setattr(writing, "os", SimpleNamespace(write=write, writev=writing.os.writev))
+    gateway.publish("a", 1)
+    assert fine.read()["data"] == 1
+    until(lambda: gateway.stats["closes"] == {"lost": 1})
+
+
+def test_an_error_inside_closes_one_connection_with_1011_and_is_logged(start, client, raw, until, monkeypatch, caplog):
+    gateway = start(settings={"close_timeout_s": 0.05})
+    fine, unlucky = client(gateway), raw(gateway)
+    monkeypatch.setattr("plumbline.streaming.protocol.parse", lambda text: 1 / 0)
+    unlucky.say(id=1, ping=1)
+    assert unlucky.read_close()[0] == 1011
+    monkeypatch.undo()
+    until(lambda: gateway.stats["closes"] == {"internal-error": 1})
+    assert "internal error" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert fine.ask(id=1, ping=1)["ok"]
