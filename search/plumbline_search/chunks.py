@@ -36,6 +36,10 @@ def chunks(corpus: Corpus) -> list[Chunk]:
         Chunk(number, f"{_path(corpus.pages[page].title, section)}\n{piece}".strip())
         for number, (page, section) in enumerate(corpus.sections())
         for piece in pieces(section.text)
+    ] + [
+        Chunk(number, sentence)
+        for number, (_, section) in enumerate(corpus.sections())
+        for sentence in section.sentences
     ]
 
 

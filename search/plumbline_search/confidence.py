@@ -5,28 +5,28 @@ from __future__ import annotations
 from plumbline_search.fusion import Scores
 from plumbline_search.kinds import Kind
 from plumbline_search.lexical import Lexicon
-from plumbline_search.signatures import Matches
-from plumbline_search.weights import Weights
 
 
 def confidence(
-    lexicon: Lexicon, query: list[str], order: list[int], cosines: Scores | None, matches: Matches, weights: Weights
+    lexicon: Lexicon, query: list[str], order: list[int], cosines: Scores | None, cosine_share: float
 ) -> float:
-    """Return how sure the first of the ranked pages is, 0 to 1.
+    """Return how sure the first of the ranked pages is, 0 to 1, if no log signature matched.
 
-    A matched log signature is certain. Else it is the cosine of the page's best chunk and the share of the query's
-    words, weighted by rarity, that the page holds, summed as the evaluation chose.
+    Args:
+        lexicon: What is known of the words.
+        query: The query's terms.
+        order: Numbers of the pages, best first.
+        cosines: Cosine of each page's best chunk; None for a lexical answer.
+        cosine_share: Share of the cosine; the rest is the share of the query's words that the page holds, weighted by
+            rarity. The evaluation chose it.
     """
     if not order:
         return 0.0
-    best = order[0]
-    if best in matches.found:
-        return 1.0
-    covered = coverage(lexicon, query, best)
+    covered = coverage(lexicon, query, order[0])
     if cosines is None:
         return covered
-    cosine = min(1.0, max(0.0, float(cosines[best])))
-    return weights.cosine_share * cosine + (1 - weights.cosine_share) * covered
+    cosine = min(1.0, max(0.0, float(cosines[order[0]])))
+    return cosine_share * cosine + (1 - cosine_share) * covered
 
 
 def coverage(lexicon: Lexicon, query: list[str], page: int) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 PageKind = Literal["guide", "diagnostic", "problem", "page"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the stored records; another one makes an index unreadable, and it is built anew."""
 
 
@@ -24,6 +24,8 @@ class Section:
         breadcrumb: Headings that lead to it, the page's title first, itself excluded.
         text: Plain text, without Markdown.
         source: What it was made of: a guide's section, a problem record, a diagnostic's docstring, another page.
+        sentences: Sentences that are each embedded alone, because a query is like one of them and not like all of them
+            together: a record's symptoms. They are part of `text`.
     """
 
     heading: str
@@ -31,6 +33,7 @@ class Section:
     breadcrumb: tuple[str, ...]
     text: str
     source: PageKind
+    sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,9 @@ class Corpus:
 
 
 def _page(item: dict[str, Any]) -> Page:
-    sections = tuple(Section(**{**section, "breadcrumb": tuple(section["breadcrumb"])}) for section in item["sections"])
+    sections = tuple(
+        Section(**{**one, "breadcrumb": tuple(one["breadcrumb"]), "sentences": tuple(one["sentences"])})
+        for one in item["sections"]
+    )
     signatures = tuple(Signature(**signature) for signature in item["signatures"])
     return Page(**{**item, "sections": sections, "signatures": signatures})

@@ -27,6 +27,8 @@ LOG_FOR_EMBEDDING = 1_000
 """Characters of a log's most telling lines that are embedded: about the 256 tokens that the model reads."""
 SHOWN_QUERY = 500
 NEAREST = 3
+TAIL = 0.2
+"""Share of the best score below which a page is not shown: with few pages even the worst has some score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,16 @@ class Engine:
     signatures: Signatures = field(init=False)
     speller: Speller = field(init=False)
     section_pages: list[int] = field(init=False)
+    page_sections: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         declared = [(number, one.pattern) for number, page in enumerate(self.corpus.pages) for one in page.signatures]
         self.signatures = Signatures(declared)
         self.speller = Speller(self.lexicon.vocabulary, lambda word: self.lexicon.knows(stem(word)) or not terms(word))
         self.section_pages = [page for page, _ in self.corpus.sections()]
+        self.page_sections = [[] for _ in self.corpus.pages]
+        for section, page in enumerate(self.section_pages):
+            self.page_sections[page].append(section)
 
     @property
     def mode(self) -> Mode:
@@ -95,7 +101,9 @@ class Engine:
         lanes = self._lanes(query, read)
         fused = fuse(lanes.pages, chosen.lanes())
         order = [number for number in ranked(fused.total) if self._counts(number, lanes, read)]
-        sure = confidence(self.lexicon, read.terms, order, lanes.cosines, lanes.matches, chosen)
+        order = [number for number in order if fused.total[number] >= TAIL * fused.total[order[0]]]
+        matched = bool(order) and chosen.signature > 0 and order[0] in lanes.matches.found
+        sure = 1.0 if matched else confidence(self.lexicon, read.terms, order, lanes.cosines, chosen.cosine_share)
         threshold = chosen.hybrid_threshold if lanes.cosines is not None else chosen.lexical_threshold
         no_guide = not order or sure < threshold
         found = [self._found(number, fused, lanes, read, chosen) for number in order[: NEAREST if no_guide else limit]]
@@ -143,7 +151,7 @@ class Engine:
         return lanes.cosines is not None or lanes.pages["lexical"][number] > 0 or number in lanes.matches.found
 
     def _found(self, number: int, fused: Fused, lanes: _Lanes, read: _Query, chosen: Weights) -> Found:
-        of_page = [index for index, page in enumerate(self.section_pages) if page == number]
+        of_page = self.page_sections[number]
         within = fuse({name: scores[of_page] for name, scores in lanes.sections.items()}, chosen.lanes())
         match = lanes.matches.found.get(number)
         return Found(

@@ -87,7 +87,9 @@ class Lexicon:
 
     def rarity(self, term: str) -> float:
         """Return the term's inverse document frequency (BM25's, never negative); what no page holds is the rarest."""
-        held = len(self.holders(term))
+        number = self.pages.vocab_dict.get(term)
+        bounds = self.pages.scores["indptr"]
+        held = 0 if number is None else int(bounds[number + 1] - bounds[number])
         return math.log(1 + (self.n_pages - held + 0.5) / (held + 0.5))
 
 

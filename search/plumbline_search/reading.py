@@ -92,18 +92,14 @@ def _guide_sections(guide: Guide, title: str) -> tuple[Section, ...]:
 
 def _record_sections(problem: Problem, title: str, guide: Guide | None) -> tuple[Section, ...]:
     said = problem.symptoms
-    symptoms = " ".join(
-        [*said.complaint, *said.observation, *said.exception, *(one.example for one in problem.signatures)]
-    )
+    symptoms = tuple(_flat(each) for each in (*said.complaint, *said.observation, *said.exception))
+    examples = tuple(_flat(each.example) for each in problem.signatures)
     top = next((section for section in guide.sections if section.level > 1), None) if guide else None
-    first = Section(
-        top.heading if top else title, top.anchor if top else "", (title,) if top else (), _flat(symptoms), "problem"
-    )
+    heading, anchor, path = (top.heading, top.anchor, (title,)) if top else (title, "", ())
+    first = Section(heading, anchor, path, " · ".join((*symptoms, *examples)), "problem", symptoms)
     causes = (
-        Section(
-            cause.title, cause.anchor if guide else "", (title,), _flat(f"{cause.title}: {cause.evidence}"), "problem"
-        )
-        for cause in problem.causes
+        Section(each.title, each.anchor if guide else "", (title,), _flat(f"{each.title}: {each.evidence}"), "problem")
+        for each in problem.causes
     )
     return (first, *causes)
 

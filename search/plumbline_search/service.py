@@ -194,6 +194,11 @@ class Service:
             self.load()
         return self
 
+    def wait(self, timeout_s: float | None = None) -> Service:
+        """Wait until loading has ended, well or not."""
+        self._done.wait(timeout_s)
+        return self
+
     def _look(self) -> None:
         """Load a newer index in the background, if there is one."""
         now = self._clock()

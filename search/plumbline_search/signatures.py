@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -112,19 +113,22 @@ def _line(text: str, start: int, end: int) -> str:
 
 
 _QUANTIFIERS = "*?{"
+_FLAGS = re.compile(r"\(\?[a-zA-Z-]+[:)]")
 _PUNCTUATION = frozenset("[](){}.*+?|^$\\/-:=\"'#&~!<>@, ")
 
 
 def literal_of(pattern: str) -> str:
     """Return the longest text that every match must hold, case-folded; empty if none is certain.
 
-    Groups and classes are skipped, and a pattern with an alternative or a flag has no certain literal.
+    Groups and classes are skipped, and a pattern with an alternative outside of a group, or with flags, has none.
     """
-    if "|" in pattern or "(?" in pattern:
+    if _FLAGS.search(pattern):
         return ""
     runs: list[str] = [""]
     position = 0
     while position < len(pattern):
+        if pattern[position] == "|":
+            return ""
         char, position = _atom(pattern, position)
         optional = position < len(pattern) and pattern[position] in _QUANTIFIERS
         repeated = position < len(pattern) and pattern[position] == "+"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from plumbline_search.tokens import Word, words
 
@@ -28,7 +29,7 @@ def snippet(text: str, wanted: set[str], rarity: Callable[[str], float], length:
         rarity: Weight of a term.
         length: Characters of the result at most.
     """
-    hits = [word for word in words(text) if wanted.intersection(word.terms)]
+    hits = [word for word in _words(text) if wanted.intersection(word.terms)]
     start = _start(text, hits, wanted, rarity, length - 2)
     end = min(len(text), start + length - 2)
     if end < len(text):
@@ -38,6 +39,12 @@ def snippet(text: str, wanted: set[str], rarity: Callable[[str], float], length:
     shift = len(lead) - start
     inside = [(word.start + shift, word.end + shift) for word in hits if word.start >= start and word.end <= end]
     return Snippet(f"{lead}{text[start:end]}{trail}", inside)
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[Word, ...]:
+    """Keep the words of a section: the same ones are shown again and again."""
+    return tuple(word for word in words(text) if word.terms)
 
 
 def _start(text: str, hits: list[Word], wanted: set[str], rarity: Callable[[str], float], length: int) -> int:

@@ -68,3 +68,8 @@ def _terms(compound: str) -> tuple[str, ...]:
 def stem(word: str) -> str:
     """Return the stem of a lower-case word; what holds a digit stays whole."""
     return str(_STEMMER.stemWord(word)) if word.isalpha() else word
+
+
+def is_stop_word(word: str) -> bool:
+    """Say whether a word tells nothing."""
+    return word.lower() in _STOP
