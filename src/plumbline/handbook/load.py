@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from plumbline.handbook.validate import validate
 
 GENERATED = "docs/reference/generated"
 RETIRED = "kb/retired.yml"
+_DOCSTRING = re.compile(r'(?:#[^\n]*\n|[ \t]*\n)*"""([^"\\]*)"""[ \t]*\n')
 
 
 @dataclass(frozen=True)
@@ -209,14 +212,20 @@ class _Reader:
             name = self._id(path, path.parent.name, path.stem.replace("_", "-"))
             if not name:
                 continue
-            try:
-                docstring = ast.get_docstring(ast.parse(self._text(path))) or ""
-            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                self._complain(path, getattr(error, "lineno", None) or 1, f"is no Python: {error}")
-                docstring = ""
+            docstring = self._docstring(path)
             question, _, explanation = docstring.partition("\n")
             found[name] = DiagnosticPage(name, path, question.strip(), explanation.strip())
         return found
+
+    def _docstring(self, path: Path) -> str:
+        """Return a module's docstring; only one with a backslash, or in other quotes, costs a run of the parser."""
+        source = self._text(path)
+        if plain := _DOCSTRING.match(source):
+            return inspect.cleandoc(plain[1])
+        try:
+            return ast.get_docstring(ast.parse(source)) or ""
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return ""  # the house rules tell it
 
     def guides(self, told: Mapping[tuple[str, str], str]) -> dict[str, Guide]:
         found: dict[str, Guide] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
@@ -16,11 +16,8 @@ if typing.TYPE_CHECKING:
     from markdown import Markdown
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_HEADING = re.compile(
-    r"^(?P<indent>(?: {4})*)(?P<marks>\#{1,6})(?P<atx>[^\n]*?)\#*$"
-    r"|(?:\A|(?<=\n\n))(?P<setext>(?![=-]+[ ]*\n)[^\s\#][^\n]*)\n(?P<under>=+|-+)[ ]*$",
-    re.MULTILINE,
-)
+_ATX = re.compile(r"^(?P<indent>(?: {4})*)(?P<marks>\#{1,6})(?P<text>[^\n]*?)\#*$", re.MULTILINE)
+_UNDERLINE = re.compile(r"^(?P<marks>=+|-+)[ ]*$", re.MULTILINE)
 _EXPLICIT = re.compile(r"(?:^|[ ]+)\{:?[ ]*(?P<attributes>[^{}\n]*)\}[ \t]*$")
 _ATTR_ID = re.compile(r"(?:^|\s)(?:\#|id=[\"']?)(?P<id>[^\s\"'}]+)")
 _ATTR_LIST = re.compile(r"\{:?[ ]*(?P<attributes>[^{}\n]*\#[^{}\n]*)\}")
@@ -135,7 +132,7 @@ def outline(text: str) -> Outline:
         Fence(fence.start, fence.end, fence.line + body_line - 1, fence.info, fence.code) for fence in fences(body)
     ]
     page = Outline(body, body_line, front, found, [], {}, [])
-    bare = [_heading(page, match) for match in _HEADING.finditer(page.prose) if _is_heading(page.prose, match)]
+    bare = sorted([*_atx(page), *_setext(page)], key=lambda heading: heading.start)
     ids, seen = _other_ids(page, bare)
     headings = _with_anchors(page, bare, ids, seen)
     return Outline(body, body_line, front, found, headings, ids, page.duplicates)
@@ -180,12 +177,33 @@ def _blank(body: str, found: list[Fence], pattern: re.Pattern[str]) -> str:
     return pattern.sub(lambda hidden: re.sub(r"[^\n]", " ", hidden[0]), text) if "<" in text else text
 
 
-def _is_heading(prose: str, match: re.Match[str]) -> bool:
-    """Tell a heading from code: indented, it must stand in a tab, an admonition or a list item."""
-    if match["setext"] is not None:
-        return True
-    depth = len(match["indent"] or "")
-    rows = prose[: match.start()].split("\n")[:-1] if depth else []
+def _atx(page: Outline) -> Iterator[Heading]:
+    """Yield headings that begin with `#`; a `#` in a paragraph's line begins one too, as Python-Markdown has it."""
+    for match in _ATX.finditer(page.prose) if "#" in page.prose else ():
+        if not match["indent"] or _contained(page.prose, match):
+            yield _heading(page, match.span(), match["text"], len(match["marks"]))
+
+
+def _setext(page: Outline) -> Iterator[Heading]:
+    """Yield headings that are underlined: one line behind a blank one."""
+    prose = page.prose
+    for match in _UNDERLINE.finditer(prose):
+        start = prose.rfind("\n", 0, max(match.start() - 1, 0)) + 1
+        text = prose[start : max(match.start() - 1, 0)]
+        if (
+            not text
+            or text[0] in " \t#"
+            or _UNDERLINE.fullmatch(text)
+            or prose[max(start - 2, 0) : start] not in ("", "\n\n")
+        ):
+            continue
+        yield _heading(page, (start, match.end()), text, 1 if match["marks"][0] == "=" else 2)
+
+
+def _contained(prose: str, match: re.Match[str]) -> bool:
+    """Tell an indented heading from code: it stands in a tab, an admonition or a list item."""
+    depth = len(match["indent"])
+    rows = prose[: match.start()].split("\n")[:-1]
     while depth:
         depth -= 4
         while rows and (not rows[-1].strip() or len(rows[-1]) - len(rows[-1].lstrip(" ")) > depth):
@@ -195,11 +213,7 @@ def _is_heading(prose: str, match: re.Match[str]) -> bool:
     return True
 
 
-def _heading(page: Outline, match: re.Match[str]) -> Heading:
-    if match["setext"] is not None:
-        raw, level = match["setext"], 1 if match["under"][0] == "=" else 2
-    else:
-        raw, level = match["atx"], len(match["marks"])
+def _heading(page: Outline, span: tuple[int, int], raw: str, level: int) -> Heading:
     text = raw.strip()
     given: re.Match[str] | None = None
     if listed := _EXPLICIT.search(text):
@@ -207,8 +221,7 @@ def _heading(page: Outline, match: re.Match[str]) -> Heading:
         text = text[: listed.start()].rstrip(" #")
     words, slug = _rendered(text)
     anchor = given["id"] if given else slug
-    line = page.line_at(match.start())
-    return Heading(match.start(), match.end(), line, level, words, anchor, given is not None)
+    return Heading(*span, page.line_at(span[0]), level, words, anchor, given is not None)
 
 
 def _other_ids(page: Outline, headings: list[Heading]) -> tuple[dict[str, int], set[str]]:

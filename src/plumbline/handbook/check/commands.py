@@ -27,6 +27,7 @@ _COMMAND = re.compile(
 _ID = re.compile(rf"(?:{'|'.join(AREAS)})\.[a-z0-9-]+")
 _END = re.compile(r"[|;&<>()]+")
 _PLACEHOLDER = re.compile(r"[A-Z_]+|.*[<>…${}*?\[\]].*|\.\.\.")
+_SHOWN = ("markdown", "md")  # a page within a page: an example, whose ids are its own
 _OF_DIAGNOSTICS = ("diagnose", "explain", "bundle")
 _OF_PROBLEMS = ("practice", "prove")
 
@@ -81,7 +82,7 @@ def _mentions(page: Page) -> Iterator[tuple[int, str]]:
     """Yield (line, what follows `plumb`) for code spans and lines of fences."""
     outline = page.outline
     for fence in outline.fences:
-        if fence.code and "plumb " in fence.code:
+        if fence.code and "plumb " in fence.code and not fence.info.startswith(_SHOWN):
             code = re.sub(r"\\\n", "  ", fence.code)  # a continued line is one command; its line is the first
             for found in _COMMAND.finditer(code):
                 rest = found.start("rest")
