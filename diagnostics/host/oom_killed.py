@@ -4,7 +4,9 @@
 from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnostic, ok, warning
 from plumbline.host.memory import MemoryLimit, OomKills
 
-AT_LIMIT = Threshold(0.98, "1", "measured: at a kill the peak equals the limit; 2 % for memory charged in batches")
+AT_LIMIT = Threshold(
+    0.98, "1", "measured: at a kill the peak equals the limit; 2 % for batched charges", name="peak at the limit"
+)
 NEAR_LIMIT = Threshold(0.90, "1", "Netdata, cgroup_ram_in_use: warns at 90 % of the limit", name="near the limit")
 HOST_LOW = Threshold(0.10, "1", "Netdata, ram_available: warns below 10 %", name="too little left on the host")
 RECENT = Threshold(1800, "s", "Netdata, oom_kill: looks back 30 minutes", name="a kill is recent for")

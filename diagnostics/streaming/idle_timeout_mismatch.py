@@ -6,10 +6,12 @@ from math import inf
 from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnostic, ok, unknown
 from plumbline.streaming.evidence import LOST, Close, Closes, IdleLifetime
 
-ENOUGH = Threshold(5, "{close}", "judgement: fewer may coincide by chance", name="lost connections that make a pattern")
-DENSER = Threshold(4, "1", "judgement: times as many at one idle age as an even spread would put there")
-WIDTH = Threshold(0.10, "1", "judgement: spread of one timer's effect, of the idle age; at least half a second")
-SHORTEST = Threshold(1, "s", "judgement: nobody runs a front with a shorter idle time-out")
+ENOUGH = Threshold(
+    5, "{connection}", "judgement: fewer may coincide by chance", name="lost connections that make a pattern"
+)
+DENSER = Threshold(4, "1", "judgement: chance alone rarely crowds so", name="crowd at one idle age, to an even spread")
+WIDTH = Threshold(0.10, "1", "judgement: one timer's jitter; half a second at least", name="one idle age, give or take")
+SHORTEST = Threshold(1, "s", "judgement: nobody sets a front lower", name="shortest idle time-out looked for")
 RECENT = Threshold(600, "s", "judgement: above the usual idle time-outs, 60 s to 350 s", name="a close is recent for")
 FELT = "Quiet clients lose their connection again and again, and miss what is published until they are back"
 NEXT = ("Find the front with this idle time-out and set it above two heartbeats", "Or send heartbeats twice within it")
@@ -30,7 +32,8 @@ def idle_timeout_mismatch(lifetime: IdleLifetime | None, closes: Closes | None) 
         pace = f"the server pings only every {beat}" if beat.value else "no ping came before that"
         cause = "no-heartbeat" if closes and not beat.value else "front-timeout"
         sentence = f"{seen} after {idle} of silence; {pace}"
-        return critical(sentence, idle, beat, count, cause=cause, impact=FELT, next=NEXT)
+        known = [one for one in (idle, beat, count) if one.value]
+        return critical(sentence, *known, cause=cause, impact=FELT, next=NEXT)
     watched = Measure("watched", probe.watched_s, "s")
     if probe.first_ping_s is not None:
         first = Measure("first_ping", probe.first_ping_s, "s")
