@@ -1,0 +1,77 @@
+"""How frames reach the socket, and what happens when they do not."""
+
+import socket
+from types import SimpleNamespace
+
+from plumbline.streaming import writing
+
+
+def test_many_messages_to_one_reader_in_one_turn_are_joined_to_few_writes(start, client, monkeypatch):
+    gateway = start()
+    reader = client(gateway)
+    reader.ask(id=1, subscribe="a")
+    joined = []
+
+    real = writing.os
+
+    def writev(fd, frames):
+        joined.append(len(frames))
+        return real.writev(fd, frames)
+
+    monkeypatch.setattr(writing, "os", SimpleNamespace(write=real.write, writev=writev))
+
+    async def burst():
+        for number in range(100):
+            await gateway.gateway.publish("a", number)
+
+    gateway.do(burst())
+    assert [reader.read()["data"] for _ in range(100)] == list(range(100))
+    assert sum(joined) == 99, "the first goes out directly"
+    assert len(joined) <= 3
+
+
+def test_the_kernels_share_of_the_backlog_changes_on_live_connections(start, client):
+    gateway = start()
+    client(gateway)
+    gateway.set(notsent_lowat_bytes=65536, heartbeat_interval_s=9)
+
+    def lowats():
+        hub = gateway.gateway._hub
+        sockets = [connection.transport.get_extra_info("socket") for connection in hub.connections.values()]
+        return [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) for one in [hub.listener(), *sockets]]
+
+    assert gateway.call(lowats) == [65536, 65536]
+
+
+def test_a_write_to_a_broken_connection_drops_it_and_reaches_the_others(start, client, raw, until, monkeypatch):
+    gateway = start()
+    broken, fine = raw(gateway), client(gateway)
+    for link in (broken, fine):
+        (link.say if link is broken else link.send)(id=1, subscribe="a")
+    assert broken.read_json()["ok"]
+    assert fine.read()["ok"]
+    real = writing.os.write
+    fd = gateway.call(lambda: gateway.gateway._hub.connections[1].fd)
+
+    def write(to, data):
+        if to == fd:
+            raise BrokenPipeError
+        return real(to, data)
+
+    monkeypatch.setattr(writing, "os", SimpleNamespace(write=write, writev=writing.os.writev))
+    gateway.publish("a", 1)
+    assert fine.read()["data"] == 1
+    until(lambda: gateway.stats["closes"] == {"lost": 1})
+
+
+def test_an_error_inside_closes_one_connection_with_1011_and_is_logged(start, client, raw, until, monkeypatch, caplog):
+    gateway = start(settings={"close_timeout_s": 0.05})
+    fine, unlucky = client(gateway), raw(gateway)
+    monkeypatch.setattr("plumbline.streaming.protocol.parse", lambda text: 1 / 0)
+    unlucky.say(id=1, ping=1)
+    assert unlucky.read_close()[0] == 1011
+    monkeypatch.undo()
+    until(lambda: gateway.stats["closes"] == {"internal-error": 1})
+    assert "internal error" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert fine.ask(id=1, ping=1)["ok"]
