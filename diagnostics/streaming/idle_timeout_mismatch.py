@@ -6,9 +6,7 @@ from math import inf
 from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnostic, ok, unknown
 from plumbline.streaming.evidence import LOST, Close, Closes, IdleLifetime
 
-ENOUGH = Threshold(
-    5, "{connection}", "judgement: fewer may coincide by chance", name="lost connections that make a pattern"
-)
+ENOUGH = Threshold(5, "{connection}", "judgement: fewer may coincide by chance", name="lost connections for a pattern")
 DENSER = Threshold(4, "1", "judgement: chance alone rarely crowds so", name="crowd at one idle age, to an even spread")
 WIDTH = Threshold(0.10, "1", "judgement: one timer's jitter; half a second at least", name="one idle age, give or take")
 SHORTEST = Threshold(1, "s", "judgement: nobody sets a front lower", name="shortest idle time-out looked for")
