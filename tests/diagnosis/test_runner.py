@@ -67,7 +67,7 @@ def runner(folder, write, source):
         "host.no-finding": source("return 'fine'"),
         "host.not-finite": source('return ok("inf", Measure("x", float("inf"), "s"))'),
         "host.fills-memory": source("return ok(str(len(bytearray(8 << 30))))"),
-        "host.big": source('return ok("x" * (40 << 20))'),
+        "host.big": source(read='return Number(1.0, owner="x" * (40 << 20))'),
         "host.prints": source('print("noise"); print("noise", file=sys.stderr); ' + 'return ok("quiet")'),
         "host.closes": source("os.closerange(0, 100); time.sleep(3600)"),
         "host.connects": source('return socket.create_connection(("127.0.0.1", 9))'),
@@ -215,8 +215,8 @@ def test_collecting_happens_in_the_network_namespace_of_the_target(runner):
 
 
 def test_results_come_in_the_order_of_ids_whoever_finishes_first(runner):
-    report = runner.run(["host.red", "host.hangs", "host.fine"], HERE, timeout_s=0.3)
-    assert [result.id for result in report.results] == ["host.fine", "host.hangs", "host.red"]
+    report = runner.run(["host.red", "host.exits", "host.fine"], HERE)
+    assert [result.id for result in report.results] == ["host.exits", "host.fine", "host.red"]
     assert (report.worst, report.complete, report.exit_code()) == (Status.CRITICAL, False, 1)
 
 

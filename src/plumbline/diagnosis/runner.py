@@ -107,6 +107,7 @@ class Runner:
         waiting: queue.SimpleQueue[tuple[int, Diagnostic]] = queue.SimpleQueue()
         results: dict[int, Result] = {}
         failures: list[BaseException] = []
+        ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         for item in enumerate(chosen):
             waiting.put(item)
 
@@ -119,17 +120,22 @@ class Runner:
             except BaseException as error:  # noqa: BLE001 - a broken listener ends the run, in the caller's thread
                 failures.append(error)
                 work.cancel.set()
+            finally:
+                ended.put(None)
 
-        threads = [threading.Thread(target=labour, daemon=True) for _ in range(min(self._jobs, len(chosen)))]
-        for thread in threads:
-            thread.start()
+        left = 0
         try:
-            for thread in threads:
-                thread.join()
-        except BaseException:  # Ctrl-C: kill what runs before it propagates
-            work.cancel.set()
-            for thread in threads:
-                thread.join()
+            for _ in range(min(self._jobs, len(chosen))):
+                threading.Thread(target=labour, daemon=True).start()
+                left += 1
+            while left:
+                ended.get()  # not join(): once interrupted, that takes a running thread for a finished one
+                left -= 1
+        except BaseException:  # Ctrl-C: kill what runs before it propagates, and say no more
+            work.interrupt()
+            with contextlib.suppress(queue.Empty):
+                for _ in range(left):
+                    ended.get(timeout=_MARGIN_S)
             raise
         if failures:
             raise failures[0]
@@ -183,6 +189,12 @@ class _Run:
         """Pass an event on, one at a time."""
         with self.lock:
             self.on_event(event)
+
+    def interrupt(self) -> None:
+        """Kill what runs, and tell nothing more."""
+        with self.lock:
+            self.on_event = lambda _: None
+        self.cancel.set()
 
     def limit(self, declared_s: float) -> float:
         """Return a diagnostic's time-out: a target that asks for patience gets it, and the caller's bound wins."""
