@@ -1,4 +1,4 @@
-"""End as after Ctrl-C when the process is asked to end otherwise, so that every `with` cleans up."""
+"""End in order when the process is asked to end, so that every `with` cleans up."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextmanager
 def orderly() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into `SystemExit(128 + signal)` while the block runs (main thread only)."""
+    """Turn SIGINT, SIGTERM and SIGHUP into `SystemExit(128 + signal)` while the block runs (main thread only)."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         del frame
-        for each in (signal.SIGTERM, signal.SIGHUP):
+        for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)  # once is enough: the clean-up is under way
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, leave) for number in _SIGNALS}
     try:
         yield
     finally:

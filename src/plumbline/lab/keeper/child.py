@@ -76,7 +76,7 @@ class Child:
         """Start it, with what its unit says now.
 
         Raises:
-            OSError: The program cannot be started.
+            OSError: The program cannot be started, or its limits cannot be set.
             UnitError: A drop-in file is wrong.
         """
         recipe, limits = self.recipe, units.Unit()
@@ -87,16 +87,20 @@ class Child:
         with contextlib.ExitStack() as stack:
             out = stack.enter_context(Path(recipe.stdout).open("wb"))
             errors = stack.enter_context(Path(recipe.stderr).open("ab")) if recipe.stderr else subprocess.STDOUT
-            self.process = subprocess.Popen(
-                recipe.argv,
-                env=recipe.env,
-                cwd=recipe.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=errors,
-                start_new_session=True,
-                preexec_fn=tether(nofile=limits.nofile, cgroup=recipe.cgroup[0] if recipe.cgroup else None),  # noqa: PLW1509 - the keeper has no threads
-            )
+            bind = tether(nofile=limits.nofile, cgroup=recipe.cgroup[0] if recipe.cgroup else None)
+            try:
+                self.process = subprocess.Popen(
+                    recipe.argv,
+                    env=recipe.env,
+                    cwd=recipe.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=errors,
+                    start_new_session=True,
+                    preexec_fn=bind,  # noqa: PLW1509 - the keeper has no threads
+                )
+            except subprocess.SubprocessError as error:
+                raise OSError(f"'{recipe.name}' cannot be put under its limits: {error}") from None
         self.starts += 1
         self.due = None
         if recipe.pidfile:

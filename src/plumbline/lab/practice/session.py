@@ -55,6 +55,7 @@ class Session:
     baseline: Service = field(default_factory=Service)
     done: set[str] = field(default_factory=set)
     hints: int = 0
+    cured: bool = False
     green: bool = False
 
     def run(self) -> bool:
@@ -66,7 +67,7 @@ class Session:
         """
         self.begin()
         while not self.green:
-            suggested = next((step for step in PLAN if step not in self.done), "watch")
+            suggested = self.suggestion()
             typed = self.ask(suggested)
             if typed is None or typed.strip() in ("quit", "exit", "q"):
                 self.say("You left while it was broken; the lab goes, nothing remains.")
@@ -76,6 +77,12 @@ class Session:
             except (PhaseError, LabError) as error:
                 self.say(f"{error}")
         return True
+
+    def suggestion(self) -> str:
+        """Return what Enter does: the first step of the plan that was not done; after a cure of any kind, to watch."""
+        if self.cured:
+            return "watch"
+        return next(step for step in PLAN if step not in self.done)
 
     def begin(self) -> None:
         """Show the healthy lab, then break it."""
@@ -170,7 +177,7 @@ class Session:
             self.say(f"# {step.id}\n{step.code.rstrip()}")
             if printed := phases.apply(self.stage, step).strip():
                 self.say(printed)
-        self.stage.lab.mark()
+        self.tried()
 
     def decoy(self) -> None:
         """Apply the decoys: what is often recommended, and does not help."""
@@ -187,17 +194,22 @@ class Session:
         """Open a shell in the lab."""
         self.say("You are in the lab; 'exit' brings you back.")
         shell.interactive(self.stage.lab)
-        self.stage.lab.mark()
+        self.tried()
 
     def command(self, line: str) -> None:
         """Run one command in the lab, and say whether it helped so far."""
         outcome = self.stage.lab.run(line, timeout_s=self.stage.patience.step_s)
         self.say(outcome.output.rstrip() or f"(exit {outcome.code})")
-        self.stage.lab.mark()
+        self.tried()
         sample = self.stage.look()
         self.say(f"{sample.result.status.upper()}: {sample.result.sentence}")
         if sample.green:
             self.watch()
+
+    def tried(self) -> None:
+        """Note that a cure was tried: what the clients measured before it no longer counts."""
+        self.stage.lab.mark()
+        self.cured = True
 
     def watch(self) -> None:
         """Wait until the diagnostic is green and stays so, and the workload is served as before.
@@ -206,6 +218,7 @@ class Session:
             PhaseError: It does not turn green.
         """
         self.say("Watching until it is green, and the clients are served as before …")
+        self.cured = False
         began = time.monotonic()
         limit = self.stage.subject.problem.proof.recover_within_s * self.stage.patience.stretch
         hold = self.stage.patience.hold_s

@@ -14,6 +14,8 @@ from plumbline.lab.proof.witness import Sample
 
 RANK = 3
 """The guide must be among the first three answers."""
+LOG_LINES = 50
+"""An operator pastes the end of a log, not all of it."""
 Find = Callable[..., list[dict[str, object]]]
 
 
@@ -126,7 +128,7 @@ def found(stage: Stage, course: Course, catalogue: Catalogue, find: Find | None)
     if find is None:
         raise PhaseError("no search is installed, so nothing can be found: pip install 'plumbline[search]'")
     queries = [(text, "paraphrase") for text in stage.subject.problem.paraphrases]
-    log = stage.fault.logs(stage.lab).strip()
+    log = "\n".join(stage.fault.logs(stage.lab).strip().splitlines()[-LOG_LINES:])
     if log:
         queries.append((log, "log"))
     elif stage.subject.problem.signatures:
