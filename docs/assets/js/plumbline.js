@@ -53,5 +53,15 @@ function isTyping(target) {
 const shared = new URLSearchParams(location.search).get("q");
 if (finder && shared) finder.ask(shared);
 
+/** Let the keyboard scroll what is wider than the screen; the theme puts tables into their wrappers while the page loads. */
+function reachable() {
+  for (const wide of document.querySelectorAll(".md-typeset__scrollwrap, .pl-table, .pl-matrix")) {
+    if (wide.scrollWidth > wide.clientWidth) wide.setAttribute("tabindex", "0");
+    else wide.removeAttribute("tabindex");
+  }
+}
+
+addEventListener("load", reachable);
+addEventListener("resize", reachable);
 addEventListener("pagehide", closeWith);
 if (document.querySelector("[data-pl-diagnostic], [data-pl-run-all]")) import("./panel.js").then((panels) => panels.mount());

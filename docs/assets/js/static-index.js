@@ -29,9 +29,15 @@ export async function searchStatic(query, limit = 8) {
   const terms = [...new Set(wordsOf(query))].filter((term) => rarity.has(term));
   const scored = entries.map((entry) => ({ entry, ...score(entry, terms, rarity, mean) }));
   scored.sort((one, other) => other.score - one.score);
-  /** @type {Set<string>} */
-  const pages = new Set();
-  return scored.filter(({ entry, score }) => score > 0 && !pages.has(entry.page) && pages.add(entry.page)).slice(0, limit);
+  /** @type {Map<string, { entry: Entry, terms: string[] }>} one result a page */
+  const pages = new Map();
+  for (const { entry, score: points, terms: found } of scored) {
+    if (!points) break;
+    const best = pages.get(entry.page);
+    if (!best) pages.set(entry.page, { entry, terms: found });
+    else if (!best.entry.text) best.entry = { ...best.entry, text: entry.text }; // a title that has no text shows its best section's
+  }
+  return [...pages.values()].slice(0, limit);
 }
 
 /** @param {Entry} entry @param {string[]} terms @param {Map<string, number>} rarity @param {number} mean */
