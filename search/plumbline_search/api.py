@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_to_bytes
 
@@ -119,15 +120,23 @@ class OneSentence(APIRoute):
 
 
 def mount(app: FastAPI, catalogue: Catalogue, service: Service | None = None) -> None:
-    """Add the search to an app; the model loads in the background, and until it has, answers are lexical.
+    """Add the search to an app; the model loads in the background once it serves, and until then answers are lexical.
 
     Args:
         app: The app.
         catalogue: What is searched.
-        service: Answers; None makes one and starts it. It is kept as `app.state.search`.
+        service: Answers; None makes one and starts it with the app: who only asks for its description loads no model. It is kept as `app.state.search`.
     """
-    answering = service or Service(catalogue).start()
+    answering = service or Service(catalogue)
     app.state.search = answering
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        if service is None:
+            answering.start()
+        yield
+
+    app.include_router(APIRouter(lifespan=life))
     app.include_router(routes(answering))
 
 

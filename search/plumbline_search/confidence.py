@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from plumbline_search.fusion import Scores
+import math
+from dataclasses import dataclass
+
 from plumbline_search.kinds import Kind
 from plumbline_search.lexical import Lexicon
 
+ENOUGH = 0.5
+"""Confidence from which an answer is given: it is more likely right than not."""
 
-def confidence(
-    lexicon: Lexicon, query: list[str], order: list[int], cosines: Scores | None, cosine_share: float
-) -> float:
-    """Return how sure the first of the ranked pages is, 0 to 1, if no log signature matched.
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic model of "the first page is right": fitted on the tuning half of the judged queries.
 
     Args:
-        lexicon: What is known of the words.
-        query: The query's terms.
-        order: Numbers of the pages, best first.
-        cosines: Cosine of each page's best chunk; None for a lexical answer.
-        cosine_share: Share of the cosine; the rest is the share of the query's words that the page holds, weighted by
-            rarity. The evaluation chose it.
+        bias: Constant.
+        cosine: Slope over the cosine of the page's best chunk.
+        coverage: Slope over the share of the query's words that the page holds, weighted by rarity.
     """
-    if not order:
-        return 0.0
-    covered = coverage(lexicon, query, order[0])
-    if cosines is None:
-        return covered
-    cosine = min(1.0, max(0.0, float(cosines[order[0]])))
-    return cosine_share * cosine + (1 - cosine_share) * covered
+
+    bias: float
+    cosine: float
+    coverage: float
+
+    def sure(self, cosine: float, coverage: float) -> float:
+        """Return the confidence, 0 to 1."""
+        score = self.bias + self.cosine * cosine + self.coverage * coverage
+        # exp() of a large number overflows; from 30 on the result is 0 or 1 anyway
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
 
 def coverage(lexicon: Lexicon, query: list[str], page: int) -> float:

@@ -10,7 +10,7 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parents[1] / "evaluation"
 QUERIES = FOLDER / "queries.yml"
-REGISTERS = ("complaint", "observation", "exception", "log")
+REGISTERS = ("complaint", "observation", "exception", "log", "lookup")
 NONE = "none"
 
 Half = Literal["tune", "test"]
@@ -27,7 +27,7 @@ class Judged:
     Args:
         query: What is asked.
         want: Id of the page; None for a distractor, for which there is no guide.
-        register: complaint, observation, exception or log.
+        register: complaint, observation, exception, log, or lookup (of a reference page, by its subject).
         half: `tune` if weights and thresholds may be chosen by it, `test` if not.
     """
 

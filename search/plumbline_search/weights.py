@@ -1,4 +1,4 @@
-"""Weights and thresholds, as the evaluation chose them."""
+"""Weights and confidence, as the evaluation chose them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from plumbline_search.confidence import Calibration
 from plumbline_search.kinds import Kind
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -16,27 +17,28 @@ _PLACES = (_PACKAGE.parent / "evaluation/weights.json", _PACKAGE / "evaluation/w
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How the lanes are summed for one kind of query, and from when on an answer is given.
+    """How the lanes are summed for one kind of query, and how sure that makes.
 
     Args:
         lexical: Weight of BM25.
         dense: Weight of the embeddings.
         signature: Weight of a matched log signature.
-        cosine_share: Share of the best cosine in the confidence; the rest is how many of the query's words are held.
-        hybrid_threshold: Confidence (0 to 1) below which there is no guide.
-        lexical_threshold: The same without embeddings.
+        guide: What a guide has ahead of other pages, so that a symptom finds what mends it before what mentions it.
+        hybrid_sure: Confidence of a hybrid answer.
+        lexical_sure: Confidence of a lexical one.
     """
 
     lexical: float
     dense: float
     signature: float
-    cosine_share: float
-    hybrid_threshold: float
-    lexical_threshold: float
+    guide: float
+    hybrid_sure: Calibration
+    lexical_sure: Calibration
 
-    def lanes(self) -> dict[str, float]:
-        """Return the weight by lane."""
-        return {"lexical": self.lexical, "dense": self.dense, "signature": self.signature}
+    def lanes(self, *, embedded: bool = True) -> dict[str, float]:
+        """Return the weight by lane; without embeddings BM25 has their weight too."""
+        lexical, dense = (self.lexical, self.dense) if embedded else (self.lexical + self.dense, 0.0)
+        return {"lexical": lexical, "dense": dense, "signature": self.signature, "guide": self.guide}
 
 
 @cache
@@ -54,4 +56,9 @@ def parse(stored: dict[str, Any]) -> dict[Kind, Weights]:
     Raises:
         KeyError, TypeError: A kind or a figure is missing.
     """
-    return {kind: Weights(**stored["kinds"][kind.value]) for kind in Kind}
+    return {kind: _weights(stored["kinds"][kind.value]) for kind in Kind}
+
+
+def _weights(stored: dict[str, Any]) -> Weights:
+    hybrid, lexical = Calibration(**stored["hybrid_sure"]), Calibration(**stored["lexical_sure"])
+    return Weights(**{**stored, "hybrid_sure": hybrid, "lexical_sure": lexical})
