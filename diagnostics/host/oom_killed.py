@@ -8,7 +8,9 @@ AT_LIMIT = Threshold(
     0.98, "1", "measured: at a kill the peak equals the limit; 2 % for batched charges", name="peak at the limit"
 )
 NEAR_LIMIT = Threshold(0.90, "1", "Netdata, cgroup_ram_in_use: warns at 90 % of the limit", name="near the limit")
-HOST_LOW = Threshold(0.10, "1", "Netdata, ram_available: warns below 10 %", name="too little left on the host")
+HOST_LOW = Threshold(
+    0.10, "1", "Netdata, ram_available: warns below 10 %", name="too little left on the host", low=True
+)
 RECENT = Threshold(1800, "s", "Netdata, oom_kill: looks back 30 minutes", name="a kill is recent for")
 FELT = "It dies without a word of its own: all clients are dropped at once, and what it held in memory is lost"
 GROUP = ("See who died, when: journalctl -k -g 'oom-kill:|Killed process'", "Raise the limit, or bound what grows")

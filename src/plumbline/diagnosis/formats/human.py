@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from plumbline.diagnosis.findings import Measure, Status
@@ -42,7 +41,8 @@ def _show(result: Result, console: Console) -> None:
     console.print(Text.assemble(word, (result.id, "bold"), (f"  {result.question}", "dim")), soft_wrap=True)
     _line(console, result.sentence)
     if result.measures and result.status is not Status.OK:
-        console.print(Padding(_table(result.measures), (0, 0, 0, _INDENT), expand=False))
+        for line in _numbers(result.measures):
+            console.print(line, soft_wrap=True)
     if result.status.red:
         _line(console, result.cause or "", "cause")
         _line(console, result.impact or "", "impact")
@@ -64,12 +64,11 @@ def _line(console: Console, text: str, label: str = "", *, labelled: bool = Fals
         console.print(Text(line.replace("\u00a0", " ")), soft_wrap=True)
 
 
-def _table(measures: tuple[Measure, ...]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column()
-    for measure in measures:
-        limit = f"limit {measure.limit} ({measure.limit.name})" if measure.limit else ""
-        table.add_row(Text(measure.name.replace("_", " ")), Text(str(measure)), Text(limit, "dim"))
-    return table
+def _numbers(measures: tuple[Measure, ...]) -> Iterator[Text]:
+    """Yield a line per measure, in columns: name, value, limit."""
+    names = [measure.name.replace("_", " ") for measure in measures]
+    values = [str(measure) for measure in measures]
+    for name, value, measure in zip(names, values, measures, strict=True):
+        line = f"{'':{_INDENT}}{name:<{max(map(len, names))}}  {value:>{max(map(len, values))}}"
+        limit = f"  limit {measure.limit} ({measure.limit.name})" if measure.limit else ""
+        yield Text.assemble(line, (limit, "dim"))
