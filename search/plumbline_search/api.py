@@ -125,7 +125,8 @@ def mount(app: FastAPI, catalogue: Catalogue, service: Service | None = None) ->
     Args:
         app: The app.
         catalogue: What is searched.
-        service: Answers; None makes one and starts it with the app: who only asks for its description loads no model. It is kept as `app.state.search`.
+        service: Answers; None makes one and starts it with the app: who only asks for its description loads no
+            model. It is kept as `app.state.search`.
     """
     answering = service or Service(catalogue)
     app.state.search = answering
