@@ -82,6 +82,12 @@ def test_anchors_are_unique_unless_the_page_itself_gives_one_twice(text: str) ->
     assert len(anchors) == len(set(anchors)) or page.duplicates
 
 
+@given(PAGES, WORDS)
+def test_what_is_added_below_moves_no_anchor_above(text: str, words: str) -> None:
+    before = our_anchors(f"{text}\n\nEnd.")
+    assert our_anchors(f"{text}\n\nEnd.\n\n## {words}\n")[: len(before)] == before
+
+
 @given(st.text(alphabet=st.sampled_from('#`~-= \n{}<>!|/[]()a1*_.:"\\é\t'), max_size=200))
 def test_arbitrary_text_has_an_outline(text: str) -> None:
     page = outline(text)

@@ -220,6 +220,13 @@ FAULTS = [
         "id 'one-slow-reader' is given twice in causes",
     ),
     (RECORD, "complaint: [everything is slow]", "complaint: everything", 0, "'symptoms.complaint'"),
+    (
+        RECORD,
+        "complaint: [everything is slow]",
+        "complaint:\n    - Users say: it is slow.",
+        1,
+        "'symptoms.complaint.0' is a mapping; if it is one sentence, put it in quotes",
+    ),
     # diagnostics
     (CODE, "descriptors?", "descriptors.", 0, "no question"),
     (CODE, "import FileDescriptors", "import FileDescriptors\nimport requests", 1, "imports 'requests'"),

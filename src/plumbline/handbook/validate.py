@@ -58,6 +58,8 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
         return f"'{where}' is '{given}', but must be {expected}{hint(str(given), known)}"
     if detail["type"] == "string_type" and isinstance(given, int | float):
         return f"'{where}' is the number {given}; put it in quotes to make it text"
+    if detail["type"] == "string_type" and isinstance(given, dict):
+        return f"'{where}' is a mapping; if it is one sentence, put it in quotes, because ': ' makes a key"
     said = detail["msg"].removeprefix("Value error, ")
     return f"'{where}': {said}" if where else said
 
