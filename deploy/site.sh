@@ -62,8 +62,9 @@ if ! fresh mkdocs site; then
 fi
 if [ "$both" = yes ] && ! fresh zensical site-zensical; then
     say "building ./site-zensical (Zensical, strict)"
+    # --clean: its cache looks at pages only, and blocks are made from records and diagnostics too.
     rm -rf "$work/zensical"
-    PLUMBLINE_SITE="$work/zensical" "$bin/zensical" build --strict
+    PLUMBLINE_SITE="$work/zensical" "$bin/zensical" build --strict --clean
     publish zensical site-zensical
 fi
 say "built"
