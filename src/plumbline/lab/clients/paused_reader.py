@@ -1,6 +1,7 @@
 """Subscribe, then stop reading: a lid that was closed, a debugger that stopped, a consumer stuck in its database.
 
-When the server closes the connection the client comes back and stalls again, as real ones do.
+A client that does not read does not see that it was closed either, unless the server resets the connection. With
+`--wake` it reads up what has come from time to time; if it was closed, it comes back and stalls again.
 """
 
 from __future__ import annotations
@@ -67,6 +68,41 @@ def _send(sock: socket.socket, protocol: ClientProtocol) -> None:
         sock.sendall(data)
 
 
+def closed(sock: socket.socket) -> bool:
+    """Read up what has come; True if the other side has closed."""
+    sock.settimeout(0.0)
+    try:
+        while sock.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def hold(url: str, channels: list[str], count: int, receive_buffer: int, wake_s: float | None) -> None:
+    """Keep so many stalled connections, for ever."""
+    held: dict[int, socket.socket] = {}
+    watch = select.poll()
+    while True:
+        while len(held) < count:
+            try:
+                sock = stall(url, channels, receive_buffer, 5.0)
+            except OSError as error:
+                print(f"cannot connect: {error}", flush=True)
+                time.sleep(0.2)
+                continue
+            held[sock.fileno()] = sock
+            watch.register(sock, _GONE)
+        events = watch.poll(None if wake_s is None else wake_s * 1000)
+        gone = [number for number, _ in events] or [number for number, sock in held.items() if closed(sock)]
+        for number in gone:
+            print("the server closed a stalled connection", flush=True)
+            watch.unregister(number)
+            held.pop(number).close()
+
+
 def main() -> None:
     """Hold the stalled connections until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -74,25 +110,10 @@ def main() -> None:
     parser.add_argument("--channel", action="append", help="channel to subscribe to (again for more); default lab.0")
     parser.add_argument("--count", type=int, default=1, help="number of stalled connections")
     parser.add_argument("--receive-buffer", type=int, default=4096, metavar="BYTES")
+    parser.add_argument("--wake", type=float, metavar="S", help="read up what has come so often; default: never")
     arguments = parser.parse_args()
     channels = arguments.channel or ["lab.0"]
-    held: dict[int, socket.socket] = {}
-    watch = select.poll()
-    while True:
-        while len(held) < arguments.count:
-            try:
-                sock = stall(arguments.url, channels, arguments.receive_buffer, 5.0)
-            except OSError as error:
-                print(f"cannot connect: {error}", flush=True)
-                time.sleep(0.2)
-                continue
-            held[sock.fileno()] = sock
-            watch.register(sock, _GONE)
-        for descriptor, _ in watch.poll():
-            print("the server closed a stalled connection", flush=True)
-            watch.unregister(descriptor)
-            held.pop(descriptor).close()
-            time.sleep(0.2)
+    hold(arguments.url, channels, arguments.count, arguments.receive_buffer, arguments.wake)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,307 @@
+"""A real lab: real gateway, real front, real clients."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from plumbline.diagnosis.targets import living, resolve
+from plumbline.lab import Fault, Felt, Lab, LabError, MissingError, Topology, Workload, needs, serve_lab
+from plumbline.lab.holds import Holds, reap, started
+from plumbline.lab.keeper import namespace
+from plumbline.lab.lab import RunningLab
+from plumbline.lab.practice import shell
+from plumbline.lab.proof import health
+from plumbline.lab.questions import measure
+from plumbline.lab.running import running
+from plumbline.lab.service import Service
+
+Until = Callable[[Callable[[], object]], None]
+linux_root = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="namespaces and cgroups without further set-up need root on Linux",
+)
+
+
+@pytest.fixture
+def lab() -> Iterator[RunningLab]:
+    with running(Topology(workload=Workload(connects_hz=10.0, quiet=1)), purpose="practice") as made:
+        yield made
+
+
+def healthy(lab: RunningLab) -> bool:
+    return not health.complaints(lab.service(), connects=True)
+
+
+def test_the_default_lab_serves_its_workload_and_is_the_target_lab(state: Path, until: Until) -> None:
+    with serve_lab() as endpoint:
+        (noted,) = living()
+        assert noted.purpose == "serve"
+        assert resolve("lab") == endpoint
+        assert endpoint.pid is not None
+        assert Path(str(endpoint.admin)).is_socket()
+    assert list(state.iterdir()) == []
+
+
+def test_a_lab_is_healthy_and_goes_without_a_trace(state: Path, until: Until) -> None:
+    with running(Topology(workload=Workload(connects_hz=10.0)), purpose="prove") as lab:
+        lab.mark()
+        until(lambda: healthy(lab))
+        assert resolve("lab").url is None  # a lab under proof is nobody's default
+        with pytest.raises(LookupError, match="no HAProxy"):
+            _ = lab.front
+        with pytest.raises(LookupError, match="no cgroup"):
+            _ = lab.cgroup
+    assert lab.leftovers() == []
+    assert list(state.iterdir()) == []
+
+
+def test_the_workload_sees_a_restart_and_recovers_from_it(lab: RunningLab, until: Until) -> None:
+    until(lambda: healthy(lab))
+    before = lab.gateway.pid
+    lab.mark(logs=True)
+    lab.gateway.restart(heartbeat_interval_s=5.0)
+    assert lab.gateway.pid != before
+    until(lambda: lab.service(30.0).unexpected_closes == lab.topology.workload.clients)
+    until(lambda: lab.service(1.0).unexpected_closes == 0 and healthy(lab))
+    assert "listening" in lab.logs()
+    assert "heartbeat_interval_s = 5.0" in lab.gateway.config.read_text()
+    until(lambda: living()[0].endpoint.pid == lab.gateway.pid)
+
+
+def test_steps_run_in_the_labs_folder_and_environment(lab: RunningLab) -> None:
+    outcome = lab.run('echo "$PWD" "$GATEWAY_PID"; cat "$GATEWAY_PIDFILE"; plumb --version >&2', timeout_s=60)
+    assert outcome.code == 0
+    assert str(lab.folder) in outcome.output
+    assert outcome.output.count(str(lab.gateway.pid)) == 2
+    assert "plumb" in outcome.output
+    assert lab.run("echo $NO_SUCH_VARIABLE", timeout_s=60).code == 1  # bash -u
+    assert lab.run("false | true", timeout_s=60).code == 1  # pipefail
+
+
+def test_restart_gateway_returns_when_the_new_one_answers(lab: RunningLab) -> None:
+    before = lab.gateway.pid
+    outcome = lab.run("restart-gateway && plumb gateway show stats >/dev/null", timeout_s=60)
+    assert outcome.code == 0, outcome.output
+    assert f"before {before}" in outcome.output
+    assert lab.gateway.pid != before
+    assert "is not set" in lab.run("unset GATEWAY_PIDFILE; restart-gateway", timeout_s=60).output
+
+
+def test_settings_that_the_gateway_refuses_are_a_lab_error(lab: RunningLab) -> None:
+    lab.set(listen_backlog=16)
+    with pytest.raises(LabError, match="there is no setting 'listen_backlogg'; did you mean 'listen_backlog'"):
+        lab.set(listen_backlogg=16)
+
+
+def test_spawned_processes_are_the_crew_until_they_are_gone(lab: RunningLab, until: Until) -> None:
+    lab.spawn("sleeper", "sleep", "600")
+    assert {"gateway", "workload", "sleeper"} <= lab.crew()
+    assert not lab.gone("sleeper")
+    lab.stop("sleeper")
+    assert lab.gone("sleeper")
+    assert lab.gone("never-there")
+    lab.spawn("sleeper", "sleep", "601")  # its name is free again
+
+
+def test_a_dead_workload_is_an_error_not_a_healthy_service(lab: RunningLab) -> None:
+    lab.stop("workload")
+    with pytest.raises(LabError, match="the workload does not answer"):
+        lab.service()
+    with pytest.raises(LabError, match="the workload does not answer"):
+        measure(lab.folder / "nothing.sock", 1.0, 0.0)
+
+
+def test_a_gateway_that_cannot_start_is_told_with_its_own_words() -> None:
+    with (
+        pytest.raises(LabError, match=r"the gateway does not start: .*no setting 'listen_backlogg'"),
+        running(Topology(settings={"listen_backlogg": 1}), purpose="prove"),
+    ):
+        pass
+
+
+def test_waiting_in_vain_is_an_error_that_says_for_what(lab: RunningLab) -> None:
+    with pytest.raises(LabError, match="waited 0 s until pigs fly, in vain"):
+        lab.until(lambda: False, "pigs fly", 0.0)
+    with pytest.raises(LabError, match="waited 0 s until pigs fly, in vain"):
+        lab.link.wait(lambda: False, "pigs fly", 0.0)
+
+
+def test_a_paused_reader_fills_its_queue_and_comes_back_when_it_is_closed(lab: RunningLab, until: Until) -> None:
+    lab.set(overflow="disconnect", queue_max_bytes=65536)
+    lab.client("paused_reader", "--channel", "flood", "--wake", "1")
+    lab.client("flood", "--channel", "flood", "--rate", "200", "--bytes", "32768")
+    until(lambda: lab.gateway.log.read_text().count("code=4008") >= 2)
+    assert "the server closed a stalled connection" in (lab.folder / "paused_reader.log").read_text()
+
+
+def test_many_clients_are_held_and_storms_come_in_bursts(until: Until) -> None:
+    quiet = Topology(workload=Workload(subscribers=1, connects_hz=0))
+    with running(quiet, purpose="prove") as lab:
+        lab.client("connection_holder", "--count", "30", "--rate", "1000")
+        lab.client("connect_storm", "--burst", "20", "--every", "0.2")
+        until(lambda: lab.gateway.log.read_text().count("code=1000") >= 40)
+
+
+def test_a_front_passes_the_workload_on_and_a_reload_changes_it(until: Until) -> None:
+    if shutil.which("haproxy") is None:
+        pytest.skip("haproxy is not installed")
+    text = """
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 30s
+    timeout server 30s
+    timeout tunnel 1h
+frontend clients
+    bind "127.0.0.1:${FRONT_PORT}"
+    default_backend gateway
+backend gateway
+    server gateway "127.0.0.1:${GATEWAY_PORT}"
+"""
+    with running(Topology(haproxy=text), purpose="prove") as lab:
+        assert str(lab.front.port) in lab.url
+        until(lambda: lab.service().clients == lab.service().clients_wanted)
+        assert int(lab.front.pidfile.read_text()) == lab.front.pid
+        lab.front.reload(text.replace("tunnel 1h", "tunnel 2h"))
+        assert "tunnel 2h" in lab.front.config.read_text()
+        assert lab.environment["HAPROXY_PID"] == str(lab.front.pid)
+    assert lab.leftovers() == []
+    with (
+        pytest.raises(LabError, match="HAProxy does not start"),
+        running(Topology(haproxy="nonsense\n"), purpose="prove"),
+    ):
+        pass
+
+
+@linux_root
+def test_a_lab_with_a_namespace_changes_no_sysctl_of_the_machine() -> None:
+    mine = Path("/proc/sys/net/core/somaxconn").read_text()
+    with running(Topology(netns=True), purpose="practice") as lab:
+        other = str(int(mine) + 1)
+        assert (
+            lab.run(f"sysctl -qw net.core.somaxconn={other}; cat /proc/sys/net/core/somaxconn", timeout_s=60).output
+            == f"{other}\n"
+        )
+        assert living()[0].endpoint.netns_of == lab.link.pid
+        assert namespace.inhabitants(namespace.of(lab.link.pid))
+        assert shell.inside(lab)[:3] == ["nsenter", "--target", str(lab.link.pid)]
+    assert Path("/proc/sys/net/core/somaxconn").read_text() == mine
+    assert lab.leftovers() == []
+
+
+@linux_root
+def test_a_lab_with_a_memory_limit_holds_the_gateway_to_it_and_removes_the_group() -> None:
+    with running(Topology(memory_limit_bytes=256 << 20), purpose="prove") as lab:
+        assert int(lab.cgroup_limit.read_text()) == 256 << 20
+        assert str(lab.gateway.pid) in (lab.cgroup / "cgroup.procs").read_text().split()
+        assert lab.environment["CGROUP_MEMORY_LIMIT"] == str(lab.cgroup_limit)
+        drop_in = "printf '[Service]\\nMemoryMax=200M\\n' > \"$GATEWAY_UNIT/20-fix.conf\" && restart-gateway"
+        assert lab.run(drop_in, timeout_s=60).code == 0
+        assert int(lab.cgroup_limit.read_text()) == 200 << 20
+        group = lab.cgroup
+    assert not group.exists()
+
+
+def test_what_a_dead_lab_left_is_reaped_by_the_next_one(tmp_path: Path, state: Path) -> None:
+    folder = tmp_path / "plumbline-dead"
+    (folder / "deep").mkdir(parents=True)
+    holds = Holds("dead-1", str(folder), (), os.getpid(), started(os.getpid()) - 100.0)
+    holds.note()
+    holds.state.write_text("{}")
+    (state / "half.holds").write_text("{")
+    assert len(holds.leftovers()) == 3
+    assert reap() == ["dead-1"]
+    assert holds.leftovers() == []
+
+
+def test_a_living_lab_is_not_reaped(tmp_path: Path) -> None:
+    folder = tmp_path / "plumbline-alive"
+    folder.mkdir()
+    Holds("alive-1", str(folder), (), os.getpid(), started(os.getpid())).note()
+    assert reap() == []
+    assert folder.exists()
+
+
+def test_a_keeper_that_was_killed_leaves_nothing_once_the_lab_is_closed(state: Path) -> None:
+    with running(Topology(), purpose="prove") as lab:
+        os.kill(lab.link.pid, signal.SIGKILL)
+    assert lab.leftovers() == []
+    assert list(state.iterdir()) == []
+
+
+class Greedy(Fault):
+    needs = frozenset({"linux", "moon"})
+
+    def inject(self, lab: Lab) -> None:
+        raise NotImplementedError
+
+    def felt(self, lab: Lab) -> Felt:
+        raise NotImplementedError
+
+
+def test_a_need_that_the_lab_does_not_know_is_an_error() -> None:
+    with pytest.raises(MissingError, match="the fault needs moon, but the lab knows only linux"):
+        needs.required(Greedy())
+
+
+def test_what_a_machine_lacks_is_one_sentence_with_what_would_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs.sys, "platform", "darwin")
+    monkeypatch.setattr(needs.shutil, "which", lambda name: None)
+    with pytest.raises(MissingError) as caught:
+        needs.check(["linux", "haproxy", "netns", "cgroup"])
+    assert "a Linux kernel (run it on Linux" in str(caught.value)
+    assert "haproxy on the PATH ('apt-get install haproxy'" in str(caught.value)
+    monkeypatch.setattr(namespace.sys, "platform", "darwin")
+    with pytest.raises(namespace.NamespaceError, match="exist on Linux only"):
+        namespace.enter()
+
+
+def test_unprivileged_namespaces_count_where_the_kernel_allows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform != "linux":
+        pytest.skip("namespaces are Linux's")
+    monkeypatch.setattr(needs.os, "geteuid", lambda: 1000)
+    allowed = Path("/proc/sys/user/max_user_namespaces")
+    if allowed.exists() and int(allowed.read_text()) > 0:
+        needs.check(["netns"])
+    else:
+        with pytest.raises(MissingError, match="allow unprivileged user namespaces"):
+            needs.check(["netns"])
+
+
+def test_health_complains_about_each_thing_that_is_wrong() -> None:
+    ill = Service(
+        clients=1,
+        clients_wanted=2,
+        due=100,
+        delivered=50,
+        published=10,
+        published_due=20,
+        connects_failed=1,
+        unexpected_closes=3,
+    )
+    said = "; ".join(health.complaints(ill, connects=True))
+    for words in (
+        "1 of 2 clients are connected",
+        "took 10 of 20",
+        "50 % of messages",
+        "1 fresh connections failed",
+        "no fresh connection worked",
+        "3 connections were closed",
+    ):
+        assert words in said
+    assert "only 0 messages were due" in health.complaints(Service(), connects=False)[0]
+    worse = health.worse(Service(clients_wanted=1, p99_s=9.0), Service(clients_wanted=2, p99_s=0.1))
+    assert len(worse) == 2
+
+
+def test_the_logs_of_a_fault_begin_at_the_mark(lab: RunningLab) -> None:
+    assert "listening" in lab.logs()
+    lab.mark(logs=True)
+    assert "listening" not in lab.logs()
