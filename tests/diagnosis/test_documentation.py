@@ -19,7 +19,8 @@ def _page(name):
 
 
 def _fence(text, language, title=""):
-    found = re.search(
+    head = language + (f' title="{title}"' if title else "")
+    found = re.search(rf"^```{re.escape(head)}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         rf"^```{language}{f' title=.{re.escape(title)}.' if title else ''}\n(.*?)^```", text, re.MULTILINE | re.DOTALL
     )
     assert found
