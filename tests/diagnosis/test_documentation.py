@@ -21,8 +21,6 @@ def _page(name):
 def _fence(text, language, title=""):
     head = language + (f' title="{title}"' if title else "")
     found = re.search(rf"^```{re.escape(head)}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-        rf"^```{language}{f' title=.{re.escape(title)}.' if title else ''}\n(.*?)^```", text, re.MULTILINE | re.DOTALL
-    )
     assert found
     return found[1]
 
