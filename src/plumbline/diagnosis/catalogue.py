@@ -147,13 +147,13 @@ def _execute(origin: Origin) -> types.ModuleType:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError(path, 1, f"cannot be read: {error}") from None
-    parse(path, source, also=origin.packages)
+    tree = parse(path, source, also=origin.packages)
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     module = types.ModuleType(f"_plumbline_diagnostic_{path.stem}_{digest}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses look their module up here
     try:
-        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the catalogue's own code, rules checked
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the catalogue's own code, rules checked
     except BaseException as error:  # noqa: BLE001 - even SystemExit: one bad file must not take the others down
         raise RuleError(path, _line_in(error, path), f"cannot be loaded: {type(error).__name__}: {error}") from None
     return module

@@ -19,7 +19,7 @@ from typing import Any
 from plumbline.evidence import UnavailableError
 
 MEMORY_BYTES = 1 << 30
-"""Address space of one diagnostic (our judgement: a worker with psutil and pydantic needs about 0.2 GiB)."""
+"""Address space that one diagnostic may add to what the worker's imports take (our judgement: evidence is small)."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -55,13 +55,24 @@ class _Beneath(ctypes.Structure):
 
 def limit_resources(*, memory_bytes: int = MEMORY_BYTES) -> None:
     """Let no file grow, no core be dumped, and memory stay below a limit; raise none of them again."""
-    for which, wanted in ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, memory_bytes)):
+    for which, wanted in (
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, _address_space() + memory_bytes),
+    ):
         _, hard = resource.getrlimit(which)
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         try:
             resource.setrlimit(which, (value, value))
         except (OSError, ValueError):  # macOS refuses RLIMIT_AS
             continue
+
+
+def _address_space() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux, and no kernel that would enforce it
+        return 0
 
 
 def gain_nothing() -> None:

@@ -22,8 +22,10 @@ from plumbline.evidence import Endpoint, UnavailableError
 
 
 def warm() -> None:
-    """Do now what the first job would do: the imports above, and those of psutil and the sockets."""
+    """Do now what the first job would do: the imports above, those of psutil, and what pydantic loads on first use."""
     import psutil  # noqa: F401 - imported once here, for every child
+
+    collect.adapter(Endpoint)
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:

@@ -43,19 +43,30 @@ def parse(path: Path, source: str, *, also: frozenset[str] = frozenset()) -> ast
     Raises:
         RuleError: It breaks a rule; only the first offence is told.
     """
-    for line, sentence in offences(source, also=also):
+    tree = _tree(source)
+    for line, sentence in _offences(source, tree, also):
         raise RuleError(path, line, sentence)
-    return ast.parse(source)
+    assert isinstance(tree, ast.Module)  # noqa: S101 - a syntax error is an offence
+    return tree
 
 
 def offences(source: str, *, also: frozenset[str] = frozenset()) -> Iterator[tuple[int, str]]:
-    """Yield every broken rule as (line, sentence), in the order of the rules."""
+    """Return every broken rule as (line, sentence), in the order of the rules."""
+    return _offences(source, _tree(source), also)
+
+
+def _tree(source: str) -> ast.Module | SyntaxError:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        return error
+
+
+def _offences(source: str, tree: ast.Module | SyntaxError, also: frozenset[str]) -> Iterator[tuple[int, str]]:
     if source.partition("\n")[0].rstrip() != SHEBANG:
         yield 1, f"the first line is not '{SHEBANG}', so the file cannot be run by its name"
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        yield error.lineno or 1, f"is no Python: {error.msg}"
+    if isinstance(tree, SyntaxError):
+        yield tree.lineno or 1, f"is no Python: {tree.msg}"
         return
     yield from _question(tree)
     yield from _imports(tree, _OWN | also)
