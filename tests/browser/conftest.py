@@ -99,6 +99,7 @@ def handbook(built: Path, state: Path) -> Iterator[str]:
     """The address of a running `plumb up`: real site, real search, real diagnostics, real lab."""
     plumb = str(Path(sys.executable).with_name("plumb"))
     subprocess.run([plumb, "index"], cwd=ROOT, check=True, capture_output=True)  # half a second when up to date
+    shutil.copytree(ROOT / ".plumbline/index", state / "index")
     command = [plumb, "up", "--port", "0", "--site", str(built)]
     environment = os.environ | {"PLUMBLINE_STATE": str(state), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as process:

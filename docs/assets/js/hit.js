@@ -24,7 +24,9 @@ export function hitRow(hit) {
 
 /** @param {Hit} hit */
 function crumbs(hit) {
-  const path = (hit.breadcrumb ?? []).filter((step) => step !== hit.title && step !== hit.heading);
+  const place = new URL(link(hit.url)).pathname.slice(new URL(link("/")).pathname.length).split("/").slice(0, -2); // folders above the page
+  const above = (hit.breadcrumb ?? []).slice(1).filter((step) => step !== hit.title && step !== hit.heading);
+  const path = [...place.map((step) => step.charAt(0).toUpperCase() + step.slice(1)), ...above];
   return path.length ? h("span", { class: "pl-hit__crumbs" }, path.join(" › ")) : null;
 }
 

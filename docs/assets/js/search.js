@@ -71,7 +71,7 @@ export async function suggest(text, signal) {
 /** @param {{ text: string, page: string, url: string, page_kind: string }} one @returns {Hit} */
 function suggested({ text, page, url, page_kind }) {
   const none = { lanes: {}, terms: [], signature: null };
-  return { id: url, title: text, heading: text, breadcrumb: [page], url, page_kind, snippet: "", highlights: [], why: none, diagnostic: null, proven_at: null };
+  return { id: url, title: text, heading: text, breadcrumb: [page, page], url, page_kind, snippet: "", highlights: [], why: none, diagnostic: null, proven_at: null };
 }
 
 /** @param {string} text @param {number} limit @returns {Promise<Answer>} */
