@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from plumbline.catalogue import locate
-from plumbline.cli.main import main
 from plumbline.handbook.check import check
 from plumbline.handbook.check.identities import PUBLISHED, with_new
 from plumbline.handbook.load import load
-from plumbline.handbook.pages.write import LLMS, generate
 
 
 def test_every_reference_in_this_handbook_holds() -> None:
@@ -17,12 +15,6 @@ def test_every_reference_in_this_handbook_holds() -> None:
 def test_every_published_id_is_on_record() -> None:
     catalogue = locate()
     assert (catalogue.root / PUBLISHED).read_text("utf-8") == with_new(catalogue)
-
-
-def test_llms_txt_in_git_is_what_plumb_docs_writes() -> None:
-    catalogue = locate()
-    written = generate(catalogue, main, None)[LLMS]
-    assert (catalogue.root / LLMS).read_text("utf-8") == written
 
 
 def test_no_section_of_this_handbook_holds_a_held_out_query() -> None:
