@@ -134,11 +134,18 @@ class Service:
                 self._done.set()
 
     def load_lexical(self) -> None:
-        """Load what lexical answers need, and not the model."""
+        """Load what lexical answers need, and not the model.
+
+        Raises:
+            UnavailableError: There is nothing to search.
+        """
         with self._loading:
             self._stamp = store.stamp(self.home)
             opened, _ = self._open()
-            engine = opened.engine if opened else opening.from_catalogue(self.catalogue)
+            try:
+                engine = opened.engine if opened else opening.from_catalogue(self.catalogue)
+            except EmptyCorpusError as error:
+                raise UnavailableError(f"There is nothing to search: {error}.") from None
             self._set(State(engine, None, Suggester(engine.corpus), opened.folder if opened else None))
             self._done.set()
 
