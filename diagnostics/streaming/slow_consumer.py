@@ -2,7 +2,7 @@
 """Is one slow consumer holding memory, or publishers, that everyone else needs?
 
 A reader that stops reading fills its queue in the server. Time tells it from a burst: a queue that drains is empty
-again within a second. Without an admin socket the kernel's send queues are judged, by size.
+again within a second. Without an admin socket the kernel is asked how long its send queues have stood still.
 """
 
 from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnostic, ok, warning
@@ -35,9 +35,11 @@ def slow_consumer(queues: OutboundQueues) -> Finding:
     stopped = Measure("publishers_held", held, "{publisher}", HELD)
     hidden = Measure("kernel_unsent", unsent, "By", KERNEL)
     queued = Measure("queued", queues.queued_bytes, "By")
-    numbers = (waited, stopped, hidden, queued, Measure("resident", queues.resident_bytes, "By"))
+    known = [] if queues.held_publishers is None else [stopped]  # from outside, who is held cannot be seen
+    numbers = (waited, *known, hidden, queued, Measure("resident", queues.resident_bytes, "By"))
     lagging = sum(_lags(one) for one in queues.queues)
-    text = f"{stopped} held (overflow: {queues.overflow}); {lagging} of {queues.connections} connections lag: {queued}"
+    policy = f"{stopped} held (overflow: {queues.overflow}); " if known else ""
+    text = f"{policy}{lagging} of {queues.connections} connections lag: {queued}"
     text += f" queued, the oldest for {waited} (limit {waited.limit}), {hidden} in one kernel buffer (limit {KERNEL})."
     if not (lagging or held):
         return ok(text, *numbers)

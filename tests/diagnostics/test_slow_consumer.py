@@ -98,6 +98,13 @@ def test_a_busy_send_buffer_below_the_limit_is_ok(slow):
     assert slow(queues(queue(queued=MIB - 1, unsent=MIB - 1), overflow="unknown", limit=None)).status is Status.OK
 
 
+def test_from_a_pid_nothing_is_said_of_publishers(slow):
+    finding = slow(replace(queues(queue(queued=14336, oldest=6.0)), overflow="unknown", held_publishers=None))
+    assert (finding.status, finding.cause) == (Status.CRITICAL, "one-slow-reader")
+    assert finding.sentence.startswith("1 of 8 connections lag: 14.0 KiB queued, the oldest for 6 s (limit 5 s)")
+    assert "publishers_held" not in {measure.name for measure in finding.measures}
+
+
 @given(some_queues, st.integers(0, 3))
 def test_every_red_finding_names_a_declared_cause(slow, declared_causes, some, held):
     finding = slow(queues(*some, held=held))

@@ -20,7 +20,11 @@ class OutboundQueue:
     connection: str = measured("", "the connection: number and peer address", secrecy="internal")
     queued_bytes: int = measured("By", "bytes that wait in the server (from a pid: in the kernel's Send-Q)")
     queued_messages: int | None = measured("{message}", "messages that wait in the server", default=None)
-    oldest_s: float | None = measured("s", "how long the oldest of them has waited", default=None)
+    oldest_s: float | None = measured(
+        "s",
+        "how long the oldest of them has waited (from a pid: since the kernel could last send a byte)",
+        default=None,
+    )
     kernel_unsent_bytes: int | None = measured(
         "By", "bytes the kernel holds that the peer has not acknowledged (Send-Q)", default=None
     )
@@ -110,7 +114,7 @@ def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
     Raises:
         UnavailableError: Not on Linux, no such process, or it belongs to another user.
     """
-    from plumbline.streaming import sockets
+    from plumbline.streaming import sockets, stalls
 
     if sys.platform != "linux":
         raise UnavailableError("unsupported_platform", "another process's send queues can be read on Linux only")
@@ -125,6 +129,7 @@ def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
             "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
         ) from None
     fullest = sorted(found, key=lambda row: row.send_queue, reverse=True)[:FULLEST]
+    stalled = stalls.stalled_s(pid, (row for row in fullest if row.send_queue))
     return OutboundQueues(
         connections=len(found),
         queued_bytes=sum(row.send_queue for row in found),
@@ -132,7 +137,12 @@ def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
         overflow="unknown",
         resident_bytes=resident,
         queues=tuple(
-            OutboundQueue(f"{row.local}-{row.remote}", row.send_queue, kernel_unsent_bytes=row.send_queue)
+            OutboundQueue(
+                f"{row.local}-{row.remote}",
+                row.send_queue,
+                oldest_s=stalled.get(row.inode),
+                kernel_unsent_bytes=row.send_queue,
+            )
             for row in fullest
         ),
     )
@@ -189,7 +199,11 @@ def _malformed(endpoint: Endpoint, error: Exception) -> UnavailableError:
 
 OutboundQueues.sources = (
     Source(frozenset({"admin"}), "outbound queues over the admin socket {admin}", queues_from_admin),
-    Source(frozenset({"pid"}), "send queues of process {pid}: /proc/{pid}/fd, /proc/{pid}/net/tcp", queues_from_pid),
+    Source(
+        frozenset({"pid"}),
+        "send queues of process {pid}: /proc/{pid}/fd, /proc/{pid}/net/tcp, inet_diag",
+        queues_from_pid,
+    ),
 )
 Closes.sources = (Source(frozenset({"admin"}), "the last 200 closes over the admin socket {admin}", closes_from_admin),)
 IdleLifetime.sources = (
