@@ -218,3 +218,12 @@ def test_with_login_every_page_wants_the_token_once(site: Path, catalogue: Catal
         assert page.get(f"/?token={'x' * 32}").status_code == 401
         assert page.get(f"/?token={'t' * 32}").status_code == 200
         assert page.get("/api/diagnostics").status_code == 200
+
+
+def test_a_page_that_did_not_change_keeps_its_own_policy(client: TestClient) -> None:
+    first = client.get("/")
+    again = client.get("/", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert "script-src 'self' 'sha256-" in again.headers["content-security-policy"]
+    assert again.headers["content-security-policy"] == first.headers["content-security-policy"]
+    assert again.headers["cache-control"] == "no-cache"

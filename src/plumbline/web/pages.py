@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from base64 import b64encode
 from functools import lru_cache
@@ -55,19 +56,23 @@ class Site(StaticFiles):
         if not (self.folder / "index.html").is_file():
             return HTMLResponse(NOT_BUILT, 503, {"Content-Security-Policy": policy(NOT_BUILT.encode())})
         try:
-            answer = await super().get_response(path, scope)
+            return await super().get_response(path, scope)
         except HTTPException as error:
             if error.status_code != 404:
                 raise
             return HTMLResponse(
                 "<!doctype html><title>Not found</title><p>There is no such page. <a href='/'>Search</a>", 404
             )
-        with_policy(answer, Path(str(getattr(answer, "path", ""))))
-        return answer
 
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """Give a page its own policy, and let browsers ask each time whether a file changed.
 
-def with_policy(answer: Response, served: Path) -> None:
-    """Give a page its own policy, and let browsers ask each time whether it changed."""
-    if served.suffix == ".html" and served.is_file():
-        answer.headers["Content-Security-Policy"] = _policy_of(str(served), served.stat().st_mtime_ns)
+        A 304 carries the policy too: its headers replace those that the browser keeps with the page.
+        """
+        answer = super().file_response(full_path, stat_result, scope, status_code)
         answer.headers["Cache-Control"] = "no-cache"
+        if Path(full_path).suffix == ".html":
+            answer.headers["Content-Security-Policy"] = _policy_of(str(full_path), stat_result.st_mtime_ns)
+        return answer
