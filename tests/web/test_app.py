@@ -164,6 +164,7 @@ def test_a_missing_page_is_the_sites_own_404(client: TestClient) -> None:
     answer = client.get("/no/such/page/")
     assert answer.status_code == 404
     assert "No such page" in answer.text
+    assert "style-src 'self'" in answer.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd"])

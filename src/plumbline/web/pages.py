@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -56,23 +56,28 @@ class Site(StaticFiles):
         if not (self.folder / "index.html").is_file():
             return HTMLResponse(NOT_BUILT, 503, {"Content-Security-Policy": policy(NOT_BUILT.encode())})
         try:
-            return await super().get_response(path, scope)
+            answer = await super().get_response(path, scope)
         except HTTPException as error:
             if error.status_code != 404:
                 raise
             return HTMLResponse(
                 "<!doctype html><title>Not found</title><p>There is no such page. <a href='/'>Search</a>", 404
             )
+        if isinstance(answer, FileResponse) and answer.status_code == 404:
+            with_policy(answer, Path(answer.path))
+        return answer
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """Give a page its own policy, and let browsers ask each time whether a file changed.
-
-        A 304 carries the policy too: its headers replace those that the browser keeps with the page.
-        """
+        """Answer with a file, or with 304: its headers replace those that the browser keeps with the page."""
         answer = super().file_response(full_path, stat_result, scope, status_code)
-        answer.headers["Cache-Control"] = "no-cache"
-        if Path(full_path).suffix == ".html":
-            answer.headers["Content-Security-Policy"] = _policy_of(str(full_path), stat_result.st_mtime_ns)
-        return answer
+        return with_policy(answer, Path(full_path))
+
+
+def with_policy(answer: Response, served: Path) -> Response:
+    """Give a page its own policy, and let browsers ask each time whether a file changed."""
+    answer.headers["Cache-Control"] = "no-cache"
+    if served.suffix == ".html":
+        answer.headers["Content-Security-Policy"] = _policy_of(str(served), served.stat().st_mtime_ns)
+    return answer
