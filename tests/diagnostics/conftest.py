@@ -4,9 +4,14 @@ import importlib.util
 from functools import cache
 
 import pytest
+import yaml
+from hypothesis import settings
 
 from plumbline.catalogue import ProblemId, locate
 from plumbline.diagnosis import Judge
+
+settings.register_profile("diagnostics", deadline=None, derandomize=True)  # the same examples on every machine
+settings.load_profile("diagnostics")
 
 
 @cache
@@ -39,9 +44,8 @@ def judge():
 def declared_causes():
     """The cause ids that a problem's record declares."""
 
+    @cache
     def of(problem: str) -> set[str]:
-        import yaml
-
         record = locate().root / ProblemId.parse(problem).record
         return {cause["id"] for cause in yaml.safe_load(record.read_text())["causes"]}
 
