@@ -27,6 +27,7 @@ def environment(
     """Return the caller's environment with the lab's variables; those of parts that a topology lacks are absent."""
     path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
     found = dict(base) | {"PATH": path, MARK: lab, "LAB_FOLDER": str(folder), "PYTHONUNBUFFERED": "1"}
+    found["NSTAT_HISTORY"] = str(folder / "nstat.history")  # else nstat leaves a file in /tmp that all labs share
     if gateway is not None:
         found |= {
             "PLUMBLINE_ADMIN": str(gateway.admin),
