@@ -161,7 +161,7 @@ export class Panel {
     this.show(report.results);
     const at = new Date(report.started_at).toLocaleTimeString();
     const incomplete = report.complete ? "" : " Not everything could be judged.";
-    this.set("finished", `Judged ${report.target} at ${at}, in ${report.duration_s.toFixed(1)} s.${incomplete}`);
+    this.set("finished", `Judged ${report.target} at ${at}, in ${duration(report.duration_s)}.${incomplete}`);
     this.actions.hidden = false;
     if (this.watchButton) this.watchButton.hidden = !this.isRed();
     if (!quiet) this.announcer.say(this.heard(report.results));
@@ -241,3 +241,6 @@ export class Panel {
     setTimeout(() => (button.textContent = "Copy as Markdown"), 2000);
   }
 }
+
+/** @param {number} seconds */
+const duration = (seconds) => (seconds < 1 ? `${Math.max(1, Math.round(seconds * 1000))} ms` : `${seconds.toFixed(1)} s`);

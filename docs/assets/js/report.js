@@ -21,7 +21,7 @@ export function resultView(result) {
     { class: `pl-result pl-result--${result.status}` },
     h("p", { class: "pl-result__verdict" }, badge(result.status), " ", h("span", {}, result.sentence)),
     result.measures.length ? measureTable(result) : null,
-    result.cause ? h("p", {}, h("strong", {}, "Cause: "), cause ? h("a", { href: `#${cause.id}` }, h("code", {}, result.cause)) : h("code", {}, result.cause)) : null,
+    result.cause ? h("p", {}, h("strong", {}, "Cause: "), cause ? h("a", { href: `#${cause.id}` }, cause.querySelector("th")?.textContent ?? result.cause) : h("code", {}, result.cause)) : null,
     result.impact ? h("p", {}, h("strong", {}, "Impact: "), result.impact) : null,
     result.next.length ? h("div", { class: "pl-result__next" }, h("p", {}, h("strong", {}, "What to do next")), h("ol", {}, ...result.next.map((step) => h("li", {}, ...coded(step))))) : null,
     result.reads.length ? h("details", { class: "pl-result__reads" }, h("summary", {}, "What was read"), h("ul", {}, ...result.reads.map((one) => h("li", {}, h("code", {}, one))))) : null,
