@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-_WORD = re.compile(r"(?<![\w.\-/])[A-Za-z]{4,}(?![\w.\-/])")
-_LONG = 8
+_SHORT = 6
+"""A shorter word has so many neighbours that a right one which the handbook happens not to hold would be "corrected"."""
+_LONG = 9
 """From this length on, two slips are forgiven instead of one."""
+_WORD = re.compile(rf"(?<![\w.\-/])[A-Za-z]{{{_SHORT},}}(?![\w.\-/])")
 
 
 class Speller:
@@ -26,7 +28,7 @@ class Speller:
         self._known = known
         self._by_first: dict[str, list[str]] = defaultdict(list)
         for word in vocabulary:
-            if len(word) >= 4:
+            if len(word) >= _SHORT - 1:
                 self._by_first[word[0]].append(word)
 
     def correct(self, query: str) -> str | None:
