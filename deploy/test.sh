@@ -6,6 +6,7 @@ bin="$PWD/.venv/bin"
 export PATH="$bin:$PATH"
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 bash deploy/lint.sh
+bash deploy/site.sh --both
 "$bin/coverage" erase
 say "tests, side by side"
 "$bin/pytest" -q -n 2 --dist loadfile -m "not proof and not browser" --cov --cov-report= "$@"

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-NAMES = ("cli.md", "diagnostics.md", "evidence.md", "http.md", "matrix.md", "problems.md", "proofs.md", "settings.md")
+NAMES = ("cli.md", "diagnostics.md", "evidence.md", "http.md", "matrix.md", "problems.md", "proofs.md")

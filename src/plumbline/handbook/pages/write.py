@@ -19,7 +19,6 @@ from plumbline.handbook.pages.llms import llms_txt
 from plumbline.handbook.pages.matrix import matrix_page
 from plumbline.handbook.pages.problems import problems_page
 from plumbline.handbook.pages.proofs import proofs_page
-from plumbline.handbook.pages.settings import settings_page
 
 LLMS = "docs/llms.txt"
 _NOTE = "<!-- Written by `plumb docs`; changes made here are lost. -->\n"
@@ -47,7 +46,6 @@ def generate(catalogue: Catalogue, cli: click.Command, openapi: dict[str, Any] |
         "matrix.md": matrix_page(handbook),
         "problems.md": problems_page(handbook),
         "proofs.md": proofs_page(handbook),
-        "settings.md": settings_page(),
     }
     noted = {f"{GENERATED}/{name}": f"{text}\n{_NOTE}" for name, text in pages.items()}
     return noted | {LLMS: llms_txt(handbook, pages), PUBLISHED: with_new(catalogue)}
