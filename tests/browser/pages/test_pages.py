@@ -40,7 +40,7 @@ def test_without_javascript_a_guide_is_complete(static_site: str, new_page: NewP
     page = new_page(java_script_enabled=False)
     page.goto(static_site + path)
     block = page.locator(".pl-diagnostic").first
-    expect(block.locator(".pl-command")).to_contain_text("plumb diagnose ")
+    expect(block.locator("pre").first).to_contain_text("plumb diagnose ")
     expect(block.locator(".pl-thresholds").first).to_be_visible()
     samples = block.locator("details.pl-sample")
     expect(samples).to_have_count(2)
