@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
+"""What a lane gives."""
+Scaled = NDArray[np.float64]
+"""Scaled and summed in double precision: in single, scores that differ could become equal and change their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +22,23 @@ class Fused:
         lanes: What each lane gave to it; each of shape (n_pages,).
     """
 
-    total: Scores
-    lanes: dict[str, Scores]
+    total: Scaled
+    lanes: dict[str, Scaled]
 
 
-def min_max(scores: Scores) -> Scores:
+def min_max(scores: Scores) -> Scaled:
     """Scale scores to 0 to 1; a lane that tells no page from another says nothing (all 0).
 
     Args:
         scores: Any finite scores, shape (n,).
     """
-    if scores.size == 0:
-        return scores
-    low, high = float(scores.min()), float(scores.max())
+    exact = scores.astype(np.float64)
+    if exact.size == 0:
+        return exact
+    low, high = float(exact.min()), float(exact.max())
     if not high > low:
-        return np.zeros_like(scores)
-    # float64 inside: a range near the smallest float32 would lose the order
-    scaled = (scores.astype(np.float64) - low) / (high - low)
-    return np.clip(scaled, 0.0, 1.0).astype(np.float32)
+        return np.zeros_like(exact)
+    return np.clip((exact - low) / (high - low), 0.0, 1.0)
 
 
 def fuse(lanes: dict[str, Scores], weights: dict[str, float]) -> Fused:
@@ -52,13 +54,13 @@ def fuse(lanes: dict[str, Scores], weights: dict[str, float]) -> Fused:
     sizes = {scores.shape for scores in lanes.values()}
     if len(sizes) != 1:
         raise ValueError(f"the lanes score different numbers of pages: {sorted(sizes)}")
-    parts = {name: min_max(scores) * np.float32(weights.get(name, 0.0)) for name, scores in lanes.items()}
-    total = np.zeros(sizes.pop(), dtype=np.float32)
+    parts = {name: min_max(scores) * weights.get(name, 0.0) for name, scores in lanes.items()}
+    total = np.zeros(sizes.pop(), dtype=np.float64)
     for part in parts.values():
         total += part
     return Fused(total, parts)
 
 
-def ranked(scores: Scores) -> list[int]:
+def ranked(scores: Scores | Scaled) -> list[int]:
     """Return the positions from best to worst; equal scores keep their order, so a ranking repeats exactly."""
     return [int(position) for position in np.argsort(-scores, kind="stable")]

