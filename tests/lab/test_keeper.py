@@ -16,6 +16,7 @@ from plumbline.lab.errors import LabError
 from plumbline.lab.keeper.sweep import MARK, members
 from plumbline.lab.link import Link
 
+LAB, OWNED = f"test-keeper-{os.getpid()}", f"test-owner-{os.getpid()}"  # tests may run in parallel
 Until = Callable[[Callable[[], object]], None]
 
 
@@ -28,13 +29,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def link(folder: Path) -> Iterator[Link]:
-    made = Link("test-keeper", folder, netns=False, env=dict(os.environ) | {MARK: "test-keeper"})
+    made = Link(LAB, folder, netns=False, env=dict(os.environ) | {MARK: LAB})
     yield made
     made.close()
 
 
 def recipe(folder: Path, name: str, *argv: str, **more: Any) -> dict[str, Any]:
-    env = {"PATH": os.environ["PATH"], MARK: "test-keeper"}
+    env = {"PATH": os.environ["PATH"], MARK: LAB}
     return {
         "name": name,
         "argv": list(argv),
@@ -89,7 +90,7 @@ def test_a_restart_reads_the_unit_again(link: Link, folder: Path, until: Until) 
     until(lambda: out.read_text() == "64\n")
     (unit / "20-fix.conf").write_text("[Service]\nLimitNOFILE=128\n")
     link.ask("stop", name="server", again=True)
-    until(lambda: out.read_text() == "128\n")
+    until(lambda: out.read_text() == "128\n" and link.lives["server"].starts == 2)
     assert int((folder / "pid").read_text()) == link.lives["server"].pid
 
 
@@ -129,7 +130,7 @@ def test_closing_ends_orphans_too_and_removes_folder_and_files(link: Link, folde
     link.ask("hold", files=[str(noted)])
     link.ask("start", recipe=recipe(folder, "daemon", "bash", "-c", "setsid sleep 600 & setsid sleep 601 & wait"))
     link.close()
-    assert members("test-keeper") == []
+    assert members(LAB) == []
     assert not folder.exists()
     assert not noted.exists()
     with pytest.raises(LabError, match="the keeper of the lab is gone"):
@@ -142,8 +143,8 @@ from pathlib import Path
 from plumbline.lab.keeper.sweep import MARK
 from plumbline.lab.link import Link
 folder = Path(sys.argv[1])
-link = Link("test-owner", folder, netns=False, env=dict(os.environ) | {MARK: "test-owner"})
-env = {"PATH": os.environ["PATH"], MARK: "test-owner"}
+link = Link(sys.argv[2], folder, netns=False, env=dict(os.environ) | {MARK: sys.argv[2]})
+env = {"PATH": os.environ["PATH"], MARK: sys.argv[2]}
 base = {"env": env, "cwd": str(folder), "restart_s": 0.0}
 link.ask("start", recipe=base | {"name": "a", "argv": ["sleep", "600"], "stdout": str(folder / "a")})
 deaf = ["bash", "-c", "trap '' TERM; sleep 600 & wait"]
@@ -155,7 +156,7 @@ time.sleep(600)
 
 @pytest.fixture
 def owner(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    process = subprocess.Popen([sys.executable, "-c", OWNER, str(folder)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", OWNER, str(folder), OWNED], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield process, int(process.stdout.readline())
     process.kill()
@@ -167,9 +168,9 @@ def test_everything_is_gone_after_the_owner_was_killed_with_9(
     owner: tuple[subprocess.Popen[str], int], folder: Path, until: Until
 ) -> None:
     process, _ = owner
-    assert len(members("test-owner")) >= 3
+    assert len(members(OWNED)) >= 3
     process.kill()
-    until(lambda: not members("test-owner"))
+    until(lambda: not members(OWNED))
     until(lambda: not folder.exists())
 
 
@@ -189,4 +190,4 @@ def test_the_keeper_outlives_ctrl_c_and_ends_in_order_on_sigterm(link: Link, fol
     link.ask("start", recipe=recipe(folder, "one", "sleep", "600"))
     os.kill(link.pid, signal.SIGTERM)
     until(lambda: not folder.exists())
-    until(lambda: not members("test-keeper"))
+    until(lambda: not members(LAB))

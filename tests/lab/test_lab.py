@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from plumbline.lab.keeper import namespace
 from plumbline.lab.lab import RunningLab
 from plumbline.lab.practice import shell
 from plumbline.lab.proof import health
+from plumbline.lab.proof.versions import versions
 from plumbline.lab.questions import measure
 from plumbline.lab.running import running
 from plumbline.lab.service import Service
@@ -83,6 +85,20 @@ def test_steps_run_in_the_labs_folder_and_environment(lab: RunningLab) -> None:
     assert "plumb" in outcome.output
     assert lab.run("echo $NO_SUCH_VARIABLE", timeout_s=60).code == 1  # bash -u
     assert lab.run("false | true", timeout_s=60).code == 1  # pipefail
+
+
+def test_inside_of_a_lab_the_target_lab_is_that_lab(lab: RunningLab) -> None:
+    with serve_lab():
+        shown = "from plumbline.diagnosis.targets import resolve; print(resolve().admin)"
+        assert lab.run(f'python -c "{shown}"', timeout_s=60).output.strip() == str(lab.gateway.admin)
+
+
+def test_the_versions_name_what_takes_part() -> None:
+    subject = SimpleNamespace(fault=SimpleNamespace(topology=Topology(haproxy="text")))
+    told = versions(subject)  # type: ignore[arg-type]
+    assert {"Python", "plumbline", "websockets"} <= told.keys()
+    if shutil.which("haproxy"):
+        assert told["HAProxy"][0].isdigit()
 
 
 def test_restart_gateway_returns_when_the_new_one_answers(lab: RunningLab) -> None:

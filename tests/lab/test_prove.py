@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from plumbline.lab.proof.prove import Prover
 TOY = Path(__file__).parent / "toy"
 ID = "streaming.message-too-big"
 # Short for what must not come; what must come ends its phase by itself.
-BRIEF = Patience(felt_s=4.0, stretch=0.4, hold_s=0.6, hold_runs=2, decoy_s=1.0)
+BRIEF = Patience(felt_s=4.0, stretch=0.3, hold_s=0.6, hold_runs=2, decoy_s=1.0)
+LONG = replace(BRIEF, felt_s=60.0, stretch=4.0)
 
 
 def finds_it(query: str, *, catalogue: Catalogue, limit: int) -> list[dict[str, object]]:
@@ -78,7 +80,7 @@ def failure(course: Course) -> tuple[str, str]:
 
 def test_a_sound_problem_is_proven_and_recorded_and_leaves_nothing_behind(toy: Path, state: Path) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    course = prove(toy, patience=Patience(hold_s=0.6), keep=True)
+    course = prove(toy, patience=LONG, keep=True)
     assert course.proven, course.failed
     assert [phase.name for phase in course.phases] == list(PHASES)
     assert all(phase.sentence for phase in course.phases)
@@ -120,7 +122,7 @@ def test_a_diagnostic_that_is_always_critical_fails_at_the_baseline(toy: Path) -
 
 def test_a_diagnostic_that_fails_is_neither_green_nor_red(toy: Path) -> None:
     alter(diagnostic(toy), r"if not count:", "if count / 0:")
-    phase, sentence = failure(prove(toy, patience=Patience(settle_s=5.0)))
+    phase, sentence = failure(prove(toy, patience=replace(LONG, settle_s=4.0)))
     assert phase == "baseline"
     assert "is unknown" in sentence
 
@@ -147,7 +149,7 @@ def test_a_step_that_fails_is_told_with_its_output(toy: Path) -> None:
 
 def test_a_step_that_does_not_end_is_cut_off(toy: Path) -> None:
     alter(guide(toy), r"restart-gateway\n", "echo waiting; sleep 600\n")
-    phase, sentence = failure(prove(toy, patience=Patience(hold_s=0.6, step_s=2.0)))
+    phase, sentence = failure(prove(toy, patience=replace(LONG, step_s=2.0)))
     assert phase == "fix"
     assert "step 'fix-restart' does not end within 2 s: waiting" in sentence
 
@@ -161,7 +163,7 @@ def test_deleting_the_publishers_is_no_fix(toy: Path) -> None:
 
 def test_a_decoy_that_helps_fails_at_control(toy: Path) -> None:
     alter(guide(toy), r"plumb gateway set queue_max_bytes=8MiB", "plumb gateway set max_message_bytes=65536")
-    phase, sentence = failure(prove(toy, patience=Patience(hold_s=0.6, hold_runs=2, decoy_s=5.0)))
+    phase, sentence = failure(prove(toy, patience=replace(LONG, decoy_s=5.0)))
     assert phase == "control"
     assert "decoy 'decoy-queue' was applied, and yet it is ok again" in sentence
 
@@ -177,7 +179,7 @@ def test_a_fault_that_heals_by_itself_fails_at_control(toy: Path) -> None:
     heal = "sleep 3; plumb gateway set max_message_bytes=65536"
     healing = f"lab.set(max_message_bytes=128); lab.spawn('heal', 'sh', '-c', '{heal}')"
     alter(fault(toy), r"lab\.gateway\.restart\(.*?\)", healing)
-    phase, sentence = failure(prove(toy, patience=Patience(hold_s=6.0)))
+    phase, sentence = failure(prove(toy, patience=replace(LONG, hold_s=6.0)))
     assert phase == "control"
     assert "nothing was done, and yet" in sentence
 
@@ -205,7 +207,7 @@ def test_another_diagnostic_that_goes_red_undeclared_fails_at_red(toy: Path) -> 
 def test_another_diagnostic_may_go_red_if_the_record_says_so(toy: Path) -> None:
     second_diagnostic(toy)
     alter(problem(toy), r"paraphrases:", "collateral: [streaming.another]\nparaphrases:")
-    course = prove(toy, patience=Patience(hold_s=0.6))
+    course = prove(toy, patience=LONG)
     assert course.proven, course.failed
     assert record.matrix(course)["streaming.another"] == {"healthy": "ok", "fault": "critical"}
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from plumbline.cli.main import main
 from plumbline.lab.keeper.sweep import MARK
+from plumbline.lab.proof.patience import Patience
 
 TOY = Path(__file__).parent / "toy"
 ID = "streaming.message-too-big"
@@ -30,6 +31,8 @@ def toy(tmp_path: Path) -> Path:
 def search(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [{"id": ID, "title": "", "url": ""}]
     monkeypatch.setattr("plumbline.lab.proof.prove.search", lambda: lambda query, *, catalogue, limit: found)
+    brief = Patience(hold_s=0.6, hold_runs=2, decoy_s=0.6)
+    monkeypatch.setattr("plumbline.lab.proof.prove.Patience", lambda: brief)
 
 
 def files(root: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 
 import click
@@ -36,7 +37,7 @@ def practice(obj: dict[str, str | None], problem: str, yes: bool) -> None:
         raise click.UsageError(str(error)) from None
     click.secho(f"{problem}: {subject.problem.title}", bold=True)
     try:
-        with orderly(), Runner(catalogue) as runner:
+        with orderly(farewell), Runner(catalogue) as runner:
             ask = suggest if yes else prompt
             green = play(subject, catalogue, runner, find=search(), say=say, ask=ask)
     except (LabError, PhaseError) as error:
@@ -58,7 +59,13 @@ def suggest(suggested: str) -> str:
 
 def prompt(suggested: str) -> str | None:
     """Ask the person; None when the input has ended."""
-    try:
-        return input(f"\n[Enter: {suggested} · help · quit] > ")
-    except EOFError:
-        return None
+    click.echo(f"\n[Enter: {suggested} · help · quit] > ", nl=False)
+    # A read that blocks would not see a signal that came just before it; so Ctrl-C and SIGTERM always end the lab.
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
+        pass
+    return sys.stdin.readline() or None
+
+
+def farewell() -> None:
+    """Say that an interrupt left nothing behind."""
+    click.echo("\nplumb: interrupted; nothing of the lab remains", err=True)

@@ -36,7 +36,7 @@ def prove(obj: dict[str, str | None], ids: tuple[str, ...], keep: bool, as_json:
     except CatalogueError as error:
         raise click.UsageError(str(error)) from None
     verdicts = []
-    with orderly(), Runner(catalogue) as runner:
+    with orderly(farewell), Runner(catalogue) as runner:
         prover = Prover(catalogue, runner, find=search(), listen=tell)
         for verdict in campaign.run(prover, keep=keep, keep_going=keep_going, begin=announce):
             verdicts.append(verdict)
@@ -102,3 +102,8 @@ def bare(verdict: Verdict) -> dict[str, object]:
     course = verdict.course
     phases = [{"name": one.name, "ok": one.ok, "sentence": one.sentence} for one in course.phases]
     return {"id": course.id, "proven": False, "phases": phases}
+
+
+def farewell() -> None:
+    """Say that an interrupt left nothing behind."""
+    click.echo("\nplumb: interrupted; nothing of the lab remains", err=True)

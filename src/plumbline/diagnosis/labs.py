@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from plumbline.evidence import Endpoint
 
 VARIABLE = "PLUMBLINE_STATE"
+OWN = "PLUMBLINE_LAB"
+"""Set by a lab for all its processes: the lab's id."""
 SCHEMA: Literal["plumbline.lab/1"] = "plumbline.lab/1"
 Purpose = Literal["serve", "practice", "prove"]
 _STARTED_TOLERANCE_S = (
@@ -96,8 +98,12 @@ def living(folder: Path | None = None) -> list[LabState]:
 
 
 def newest() -> Endpoint | None:
-    """Return where the newest lab that serves people is; labs under proof are nobody's default."""
-    for state in living():
-        if state.purpose != "prove":
+    """Return where the lab is that this process runs in (`$PLUMBLINE_LAB`), else the newest that serves people.
+
+    Labs under proof are nobody's default, but for the steps that the proof itself runs in them.
+    """
+    own = os.environ.get(OWN)
+    for state in sorted(living(), key=lambda state: state.id != own):
+        if state.purpose != "prove" or state.id == own:
             return Endpoint(name="lab", **state.endpoint.model_dump())
     return None

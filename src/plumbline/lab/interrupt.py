@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -11,11 +11,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def orderly() -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `SystemExit(128 + signal)` while the block runs (main thread only)."""
+def orderly(farewell: Callable[[], None]) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGHUP into `SystemExit(128 + signal)` while the block runs (main thread only).
+
+    Args:
+        farewell: Called when such a signal has ended the block, after everything in it was cleaned up.
+    """
+    left = False
 
     def leave(number: int, frame: FrameType | None) -> None:
+        nonlocal left
         del frame
+        left = True
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)  # once is enough: the clean-up is under way
         raise SystemExit(128 + number)
@@ -26,3 +33,5 @@ def orderly() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if left:
+            farewell()

@@ -15,6 +15,9 @@ from typing import Any
 
 from plumbline.lab.errors import LabError, MissingError
 
+_SLICE_S = 0.5
+"""Longest wait in one piece: a signal that arrives just before a wait is served after it, in seconds."""
+
 
 @dataclass(slots=True)
 class Life:
@@ -113,7 +116,7 @@ class Link:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise LabError(f"waited {timeout_s:.0f} s until {what}, in vain")
-                self._changed.wait(left)
+                self._changed.wait(min(left, _SLICE_S))
 
     def ask(self, op: str, *, timeout_s: float = 20.0, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer.

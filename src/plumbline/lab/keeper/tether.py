@@ -29,7 +29,7 @@ def tether(*, nofile: tuple[int, int] | None = None, cgroup: str | None = None) 
     """
     parent = os.getpid()
 
-    def bind() -> None:
+    def bind() -> None:  # pragma: no cover - runs between fork and exec, where nothing is measured
         if _LIBC is not None:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != parent:

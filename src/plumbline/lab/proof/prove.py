@@ -165,4 +165,6 @@ def _clean(labs: list[RunningLab]) -> str:
     left = [thing for lab in labs for thing in lab.leftovers()]
     if left:
         raise PhaseError(f"left behind: {', '.join(left)}")
+    if not labs:
+        return "no lab was started"
     return f"nothing is left of {len(labs)} lab{'' if len(labs) == 1 else 's'}"
