@@ -22,6 +22,7 @@ COMMANDS = {
     "index": ("", "Build the search index."),
     "practice": ("plumbline.cli.practice:practice", "Break the lab, search, diagnose, fix, see it turn green."),
     "prove": ("plumbline.cli.prove:prove", "Prove guides: inject, red, found, fixed, green."),
+    "mcp": ("plumbline.cli.mcp:mcp", "Serve the handbook to an assistant (Model Context Protocol, stdio)."),
     "check": ("plumbline.cli.check:check", "List every broken reference in the catalogue."),
     "docs": ("plumbline.cli.docs:docs", "Write the generated pages of the site."),
     "gateway": ("plumbline.cli.gateway:gateway", "Run a gateway, or read and set one through its admin socket."),

@@ -81,29 +81,35 @@ def save(runner: Runner, wish: Wish, path: Path, on_event: Callable[[Event], Non
         LookupError: An id is unknown.
         BundleError: A log cannot be read, or the file cannot be written.
     """
-    net = Redactor({*secrets_of(wish.endpoint), *_secrets_of_environment()}, personal=True)
-    names = Pseudonyms()
-    names.know(wish.endpoint, socket.gethostname())
-    typed = Typed(net, names)
+    net, typed = _redaction(wish.endpoint)
     logs = {f"logs/{number}-{_file_name(log)}": typed.text(_tail(log)) for number, log in enumerate(wish.logs, 1)}
-    raw: dict[str, Evidence] = {}
-    collected = runner.run(wish.ids, wish.endpoint, on_event, wish.timeout_s, wish.cancel, keep=raw)
-    by_id = {one.id: one for one in runner.diagnostics}
-    evidence = {name: _redacted(by_id[name], raw[name], typed) for name in sorted(raw)}
-    target = typed.text(wish.endpoint.name)
-    first = replace(collected, target=target, results=tuple(_scrubbed(one, typed, target) for one in collected.results))
-    report = _rejudged(runner, first, evidence, wish.cancel)
+    report, evidence = _redacted_run(runner, wish, typed, on_event)
     files = {"report.json": _dump(report.to_json()), **{name: text.encode() for name, text in logs.items()}}
     files |= {f"evidence/{name}.json": _dump({"id": name, "evidence": record}) for name, record in evidence.items()}
+    hashes = {one.id: _hash(one.path) for one in runner.diagnostics}
     manifest = {
         "created_at": report.started_at,
-        "target": target,
+        "target": report.target,
         "versions": _versions(),
-        "diagnostics": {one.id: _hash(by_id[one.id].path) for one in report.results},
+        "diagnostics": {one.id: hashes[one.id] for one in report.results},
         "redaction": dict(sorted(net.counts.items())),
     }
     archive.write(path, files, manifest)
     return Bundle(path, manifest, report, evidence)
+
+
+def shareable(runner: Runner, wish: Wish, on_event: Callable[[Event], None] | None = None) -> Report:
+    """Return the report as a bundle would hold it: judged again from evidence that was redacted for sharing.
+
+    Args:
+        runner: Collects and judges.
+        wish: What is wanted; its logs are not looked at.
+        on_event: Hears of the collecting run; what it hears is not redacted for sharing.
+
+    Raises:
+        LookupError: An id is unknown.
+    """
+    return _redacted_run(runner, wish, _redaction(wish.endpoint)[1], on_event)[0]
 
 
 def open_(path: Path) -> Bundle:
@@ -152,6 +158,26 @@ def changed(runner: Runner, bundle: Bundle) -> list[str]:
     return [
         one.id for one in runner.diagnostics if one.id in bundle.evidence and made_with.get(one.id) != _hash(one.path)
     ]
+
+
+def _redaction(endpoint: Endpoint) -> tuple[Redactor, Typed]:
+    net = Redactor({*secrets_of(endpoint), *_secrets_of_environment()}, personal=True)
+    names = Pseudonyms()
+    names.know(endpoint, socket.gethostname())
+    return net, Typed(net, names)
+
+
+def _redacted_run(
+    runner: Runner, wish: Wish, typed: Typed, on_event: Callable[[Event], None] | None
+) -> tuple[Report, dict[str, Evidence]]:
+    """Collect, redact, judge what is left: the report and the evidence as they may leave this machine."""
+    raw: dict[str, Evidence] = {}
+    collected = runner.run(wish.ids, wish.endpoint, on_event, wish.timeout_s, wish.cancel, keep=raw)
+    by_id = {one.id: one for one in runner.diagnostics}
+    evidence = {name: _redacted(by_id[name], raw[name], typed) for name in sorted(raw)}
+    target = typed.text(wish.endpoint.name)
+    first = replace(collected, target=target, results=tuple(_scrubbed(one, typed, target) for one in collected.results))
+    return _rejudged(runner, first, evidence, wish.cancel), evidence
 
 
 def _rejudged(runner: Runner, first: Report, evidence: dict[str, Evidence], cancel: threading.Event) -> Report:

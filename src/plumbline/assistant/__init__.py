@@ -1,0 +1,1 @@
+"""The handbook for assistants: read-only tools, guides as resources and a prompt, over the Model Context Protocol."""
