@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from plumbline.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from plumbline_search.service import Service
 
 
 def find(query: str, *, catalogue: Catalogue, limit: int = 10) -> list[dict[str, Any]]:
@@ -20,8 +24,14 @@ def find(query: str, *, catalogue: Catalogue, limit: int = 10) -> list[dict[str,
     Raises:
         plumbline_search.queries.QueryError: The query is empty or too long.
     """
-    from plumbline_search.service import service_for
-
-    answer = service_for(catalogue).refresh().answer(query, limit=limit)
+    answer = _service_for(catalogue).refresh().answer(query, limit=limit)
     results: list[dict[str, Any]] = answer.to_dict()["results"]
     return results
+
+
+@lru_cache(maxsize=8)
+def _service_for(catalogue: Catalogue) -> Service:
+    """Keep one service for each catalogue: the model is loaded once."""
+    from plumbline_search.service import Service
+
+    return Service(catalogue)

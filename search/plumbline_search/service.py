@@ -8,7 +8,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -181,10 +180,7 @@ class Service:
 
     def _hybrid(self, opened: opening.Opened) -> tuple[Engine, str | None]:
         if not can_embed() and self._make_embedder is onnx_embedder:
-            return (
-                opened.engine,
-                f"This is a lexical answer: {_NO_MODEL}.",
-            )
+            return opened.engine, f"This is a lexical answer: {_NO_MODEL}."
         try:
             if self._embedder is None:
                 self._embedder = self._make_embedder()
@@ -303,9 +299,3 @@ class Service:
             self._answers[key] = answer
             if len(self._answers) > CACHED:
                 self._answers.popitem(last=False)
-
-
-@lru_cache(maxsize=8)
-def service_for(catalogue: Catalogue) -> Service:
-    """Return this process' service for a catalogue."""
-    return Service(catalogue)
