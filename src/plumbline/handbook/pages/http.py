@@ -13,7 +13,7 @@ def http_page(openapi: dict[str, Any] | None) -> str:
     """Return the page.
 
     Args:
-        openapi: What `GET /openapi.json` answers; None when the app is not installed here.
+        openapi: What `GET /api/openapi.json` answers; None when the app is not installed here.
     """
     title, told = "HTTP", "Every path that plumb up serves beside the site."
     if openapi is None:
@@ -33,7 +33,7 @@ def http_page(openapi: dict[str, Any] | None) -> str:
     return page(
         title,
         told,
-        "`plumb up` serves these on 127.0.0.1 and describes them at `/openapi.json`.",
+        "`plumb up` serves these on 127.0.0.1 and describes them at `/api/openapi.json`.",
         index,
         *(part for path, method, operation in operations for part in _one(path, method, operation)),
     )
