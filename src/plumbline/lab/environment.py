@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from plumbline.lab.keeper.cgroup import Cgroup
     from plumbline.lab.parts import FrontPart, GatewayPart
 
+_COMMANDS = "bin"
+
+
+def make_commands(folder: Path) -> None:
+    """Write `restart-gateway` into the lab's folder, where the `PATH` of its environment finds it."""
+    command = folder / _COMMANDS / "restart-gateway"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m plumbline.lab.restart\n')
+    command.chmod(0o755)
+
 
 def environment(
     base: Mapping[str, str],
@@ -25,7 +35,7 @@ def environment(
     cgroup: Cgroup | None = None,
 ) -> dict[str, str]:
     """Return the caller's environment with the lab's variables; those of parts that a topology lacks are absent."""
-    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
+    path = os.pathsep.join([str(folder / _COMMANDS), str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
     found = dict(base) | {"PATH": path, MARK: lab, "LAB_FOLDER": str(folder), "PYTHONUNBUFFERED": "1"}
     found["NSTAT_HISTORY"] = str(folder / "nstat.history")  # else nstat leaves a file in /tmp that all labs share
     if gateway is not None:

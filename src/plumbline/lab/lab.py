@@ -16,7 +16,7 @@ from typing import Any
 
 from plumbline.diagnosis.targets import LabEndpoint, LabState
 from plumbline.evidence import Endpoint
-from plumbline.lab.environment import environment
+from plumbline.lab.environment import environment, make_commands
 from plumbline.lab.errors import LabError, MissingError
 from plumbline.lab.fault import Topology
 from plumbline.lab.holds import Holds, started
@@ -75,7 +75,7 @@ class RunningLab:
         self.link.ask("hold", cgroups=list(holds.cgroups), files=[str(holds.path)])
         if topology.netns:
             self._namespace = of(self.link.pid)
-        _make_commands(self.folder / "bin")
+        make_commands(self.folder)
         self.gateway = GatewayPart(self, topology.settings)
         if topology.haproxy is not None:
             self._front = FrontPart(self, topology.haproxy)
@@ -292,13 +292,6 @@ class RunningLab:
         if self._namespace is not None:
             found += [f"process {pid} in the lab's network namespace" for pid in inhabitants(self._namespace)]
         return found
-
-
-def _make_commands(folder: Path) -> None:
-    folder.mkdir()
-    command = folder / "restart-gateway"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m plumbline.lab.restart\n')
-    command.chmod(0o755)
 
 
 def _without_name(endpoint: Endpoint) -> dict[str, Any]:
