@@ -23,6 +23,7 @@ HEAVY = (
     "rich",
     "bm25s",
     "picows",
+    "mcp",
 )
 
 

@@ -25,7 +25,7 @@ def sentence_of(error: BaseException) -> str | None:
     while isinstance(error, BaseExceptionGroup):  # task groups wrap even a single one
         error = error.exceptions[0]
     if isinstance(error, HandbookError):
-        return f"the handbook has {len(error.complaints)} faults; 'plumb check' lists them"
+        return f"the handbook has faults ({len(error.complaints)}); 'plumb check' lists them"
     return text(str(error)) if isinstance(error, EXPECTED) else None
 
 

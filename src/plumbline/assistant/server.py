@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -69,49 +70,53 @@ async def _serve(catalogue: Catalogue) -> None:
 
 def build(desk: Desk) -> Server[dict[str, Any]]:
     """Return the server, on any transport."""
-
-    async def list_tools(_: Context, _page: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[described(tool) for tool in TOOLS])
-
-    async def call_tool(context: Context, wanted: CallToolRequestParams) -> CallToolResult:
-        return await _called(desk, context, wanted.name, wanted.arguments or {})
-
-    async def list_resources(_: Context, _page: PaginatedRequestParams | None) -> ListResourcesResult:
-        return ListResourcesResult(resources=resources.listed(await desk.handbook()))
-
-    async def list_templates(_: Context, _page: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=[resources.TEMPLATE])
-
-    async def read_resource(_: Context, wanted: ReadResourceRequestParams) -> ReadResourceResult:
-        try:
-            text = resources.read(await desk.handbook(), wanted.uri)
-        except EXPECTED as error:
-            raise _protocol_error(error) from None
-        contents = TextResourceContents(uri=wanted.uri, mime_type=resources.MARKDOWN, text=text)
-        return ReadResourceResult(contents=[contents])
-
-    async def list_prompts(_: Context, _page: PaginatedRequestParams | None) -> ListPromptsResult:
-        return ListPromptsResult(prompts=[prompts.TROUBLESHOOT])
-
-    async def get_prompt(_: Context, wanted: GetPromptRequestParams) -> GetPromptResult:
-        try:
-            return prompts.filled(wanted.name, wanted.arguments or {})
-        except EXPECTED as error:
-            raise _protocol_error(error) from None
-
+    answers = _Answers(desk)
     return Server(
         "plumbline",
         title="Plumbline",
         version=__version__,
         instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
-        on_list_prompts=list_prompts,
-        on_get_prompt=get_prompt,
+        on_list_tools=answers.tools,
+        on_call_tool=answers.call,
+        on_list_resources=answers.resources,
+        on_list_resource_templates=answers.templates,
+        on_read_resource=answers.resource,
+        on_list_prompts=answers.prompts,
+        on_get_prompt=answers.prompt,
     )
+
+
+class _Answers:
+    """Answers the requests of the protocol, one method each."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def tools(self, _: Context, _page: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[described(tool) for tool in TOOLS])
+
+    async def call(self, context: Context, wanted: CallToolRequestParams) -> CallToolResult:
+        return await _called(self._desk, context, wanted.name, wanted.arguments or {})
+
+    async def resources(self, _: Context, _page: PaginatedRequestParams | None) -> ListResourcesResult:
+        with _protocol_errors():
+            return ListResourcesResult(resources=resources.listed(await self._desk.handbook()))
+
+    async def templates(self, _: Context, _page: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(resource_templates=[resources.TEMPLATE])
+
+    async def resource(self, _: Context, wanted: ReadResourceRequestParams) -> ReadResourceResult:
+        with _protocol_errors():
+            text = resources.read(await self._desk.handbook(), wanted.uri)
+        contents = TextResourceContents(uri=wanted.uri, mime_type=resources.MARKDOWN, text=text)
+        return ReadResourceResult(contents=[contents])
+
+    async def prompts(self, _: Context, _page: PaginatedRequestParams | None) -> ListPromptsResult:
+        return ListPromptsResult(prompts=[prompts.TROUBLESHOOT])
+
+    async def prompt(self, _: Context, wanted: GetPromptRequestParams) -> GetPromptResult:
+        with _protocol_errors():
+            return prompts.filled(wanted.name, wanted.arguments or {})
 
 
 def described(tool: Tool) -> Described:
@@ -156,5 +161,10 @@ def _failed(sentence: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=sentence)], is_error=True)
 
 
-def _protocol_error(error: Exception) -> MCPError:
-    return MCPError(INVALID_PARAMS, sentence_of(error) or type(error).__name__)
+@contextmanager
+def _protocol_errors() -> Iterator[None]:
+    """Resources and prompts have no `isError`: there a refusal is an error of the protocol."""
+    try:
+        yield
+    except EXPECTED as error:
+        raise MCPError(INVALID_PARAMS, sentence_of(error) or type(error).__name__) from None

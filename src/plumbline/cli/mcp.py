@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import Any
@@ -35,3 +36,4 @@ def mcp(obj: dict[str, Any]) -> None:
     # Python's own handler would wait for a read that is never interrupted; workers end with us in any case.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     serve(catalogue)
+    gc.freeze()  # taking everything apart at the exit costs a second or two; assistants wait for two and then kill
