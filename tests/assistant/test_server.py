@@ -91,4 +91,4 @@ def test_the_reference_page_lists_the_tools_as_they_are() -> None:
 
 def test_an_assistant_may_start_as_many_runs_as_a_page(tmp_path: Path) -> None:
     settings = WebSettings(site=tmp_path)
-    assert (pace.ACTIVE, pace.PER_MINUTE) == (settings.active_runs, settings.starts_per_minute)
+    assert (settings.active_runs, settings.starts_per_minute) == (pace.ACTIVE, pace.PER_MINUTE)
