@@ -11,6 +11,11 @@ bash deploy/site.sh --both
 say "tests, side by side"
 "$bin/pytest" -q -n 2 --dist loadfile -m "not proof and not browser" --cov --cov-report= "$@"
 say "browser tests and proofs, one at a time"
-"$bin/pytest" -q -m "proof or browser" --cov --cov-append --cov-report= "$@"
+# One proof puts the gateway into a control group. Root may make one; for others their systemd can delegate one.
+delegated=()
+if [ "$(id -u)" != 0 ] && systemd-run --user --scope --quiet -p Delegate=yes true 2>/dev/null; then
+    delegated=(systemd-run --user --scope --quiet -p Delegate=yes)
+fi
+${delegated[@]+"${delegated[@]}"} "$bin/pytest" -q -m "proof or browser" --cov --cov-append --cov-report= "$@"
 say "coverage (lines and branches of src and search)"
 "$bin/coverage" report --fail-under=90 | tail -n 30

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from plumbline.lab.errors import LabError
 from plumbline.lab.fault import Topology
@@ -74,21 +74,22 @@ def unit(topology: Topology) -> str:
     return "\n".join(lines) + "\n"
 
 
-class GatewayPart:
-    """The gateway process; a restart keeps port, admin socket and files, not the pid."""
+class Part:
+    """A server of the lab under the keeper: its files, its port, and its life so far.
 
-    name = "gateway"
+    Args:
+        lab: The lab it belongs to.
+        config: Name of its configuration file.
+    """
 
-    def __init__(self, lab: Host, settings: Mapping[str, Any]) -> None:
+    name: ClassVar[str]
+
+    def __init__(self, lab: Host, config: str) -> None:
         self._lab = lab
-        self._settings = dict(settings)
         self.port = free_port()
-        self.admin = lab.folder / "admin.sock"
-        self.config = lab.folder / "gateway.toml"
-        self.log = lab.folder / "gateway.log"
-        self.pidfile = lab.folder / "gateway.pid"
-        self.unit = lab.folder / "gateway.service.d"
-        self._out = lab.folder / "gateway.out"
+        self.config = lab.folder / config
+        self.log = lab.folder / f"{self.name}.log"
+        self.pidfile = lab.folder / f"{self.name}.pid"
 
     @property
     def url(self) -> str:
@@ -101,7 +102,7 @@ class GatewayPart:
 
     @property
     def pid(self) -> int:
-        """Its process id now."""
+        """Process id now; HAProxy's is its master's."""
         return self._life.pid
 
     @property
@@ -113,6 +114,19 @@ class GatewayPart:
     def running(self) -> bool:
         """True unless it has died and was not started again."""
         return self._life.pid != 0 and self._life.code is None
+
+
+class GatewayPart(Part):
+    """The gateway process; a restart keeps port, admin socket and files, not the pid."""
+
+    name = "gateway"
+
+    def __init__(self, lab: Host, settings: Mapping[str, Any]) -> None:
+        super().__init__(lab, "gateway.toml")
+        self._settings = dict(settings)
+        self.admin = lab.folder / "admin.sock"
+        self.unit = lab.folder / "gateway.service.d"
+        self._out = lab.folder / "gateway.out"
 
     def start(self, *, unit: str, restart_s: float | None, cgroup: tuple[str, str] | None) -> None:
         """Write configuration and unit, start it, and wait until it accepts connections.
@@ -167,37 +181,14 @@ class GatewayPart:
         return bool(ready.get("event") == "ready" and ready.get("pid") == life.pid)
 
 
-class FrontPart:
+class FrontPart(Part):
     """HAProxy in master-worker mode, as a distribution's service unit runs it."""
 
     name = "haproxy"
 
     def __init__(self, lab: Host, text: str) -> None:
-        self._lab = lab
+        super().__init__(lab, "haproxy.cfg")
         self._text = text
-        self.port = free_port()
-        self.config = lab.folder / "haproxy.cfg"
-        self.log = lab.folder / "haproxy.log"
-        self.pidfile = lab.folder / "haproxy.pid"
-
-    @property
-    def url(self) -> str:
-        """Its WebSocket address."""
-        return f"ws://127.0.0.1:{self.port}/"
-
-    @property
-    def _life(self) -> Life:
-        return self._lab.link.lives.get(self.name, Life())
-
-    @property
-    def pid(self) -> int:
-        """Process id of its master."""
-        return self._life.pid
-
-    @property
-    def running(self) -> bool:
-        """True unless the master has died."""
-        return self._life.pid != 0 and self._life.code is None
 
     def start(self) -> None:
         """Write the configuration and start it.
