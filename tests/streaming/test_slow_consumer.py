@@ -2,9 +2,14 @@
 
 import asyncio
 import json
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import uvloop
+
+from plumbline.streaming.sockets import rows
 
 BIG = "x" * 4000  # bytes of one message's text
 SMALL_QUEUE = {
@@ -59,6 +64,18 @@ def test_disconnect_closes_the_slow_one_with_its_code_and_nobody_else_feels_it(s
     assert gateway.recent[0]["code"] == 4008
     assert gateway.stats["queued_bytes"] == 0, "its memory is free at once"
     publish_and_read(publisher, quick, number + 1, number + 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc/net/tcp")
+def test_the_kernel_keeps_nothing_for_a_reader_that_was_dropped(start, client, raw, until, loop_factory):
+    gateway, quick, _, publisher = with_readers(start, client, raw, loop_factory, overflow="disconnect")
+    number = 0
+    while gateway.stats["overflows"] == {}:
+        number += 1
+        publish_and_read(publisher, quick, number, number)
+    port = f"{urlsplit(gateway.url).port:04X}"
+    table = Path("/proc/net/tcp")
+    until(lambda: not [row for row in rows(table.read_text()) if row.port == port and row.send_queue])
 
 
 def test_a_slow_reader_that_wakes_up_in_time_sees_why_it_was_closed(start, client, raw):

@@ -6,7 +6,10 @@ pongs and closes, which go through the transport, stand behind one frame at most
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import struct
 from typing import Any, Protocol
 
 from picows import WSListener, WSTransport
@@ -17,6 +20,7 @@ from plumbline.streaming.settings import Settings
 
 WRITE_BYTES = 65536  # per writev; large enough that its fixed cost vanishes
 WRITE_FRAMES = 64
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
 
 
 class Owner(Protocol):
@@ -125,8 +129,14 @@ class Writing(WSListener):
             self._write(PING_FRAME, now)
 
     def abort(self) -> None:
-        """Drop the socket now."""
+        """Drop the socket now, with a reset.
+
+        Closed in the ordinary way, a peer that takes nothing would leave its backlog in our kernel for minutes
+        (FIN-WAIT-1).
+        """
         if self.transport is not None:
+            with contextlib.suppress(OSError):  # it is gone already
+                self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.transport.abort()
 
     def _queue(self, frame: bytes, channel: str | None, now: float) -> None:
