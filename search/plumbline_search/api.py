@@ -141,6 +141,15 @@ def mount(app: FastAPI, catalogue: Catalogue, service: Service | None = None) ->
     app.include_router(routes(answering))
 
 
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": Asked.model_json_schema()},
+        "text/plain": {"schema": {"type": "string"}},
+    },
+}
+
+
 def routes(service: Service) -> APIRouter:
     """Return the routes over a service. Synchronous ones run in a thread, off the event loop."""
     refusals: dict[int | str, dict[str, Any]] = {code: {"model": Refused} for code in _CODES}
@@ -160,15 +169,7 @@ def routes(service: Service) -> APIRouter:
         record(answer, q, gaps_file())
         return answer
 
-    body = {
-        "required": True,
-        "content": {
-            "application/json": {"schema": Asked.model_json_schema()},
-            "text/plain": {"schema": {"type": "string"}},
-        },
-    }
-
-    @api.post("/search", response_model=Answer, openapi_extra={"requestBody": body})
+    @api.post("/search", response_model=Answer, openapi_extra={"requestBody": _BODY})
     async def search_log(request: Request) -> Answer:
         """Find the guide for a log or a stack trace: as JSON, or as it is with `Content-Type: text/plain`."""
         asked = _asked(request.headers.get("content-type", ""), await _body(request))
@@ -180,6 +181,13 @@ def routes(service: Service) -> APIRouter:
             return found
 
         return await run_in_threadpool(find)
+
+    _beside(api, service)
+    return api
+
+
+def _beside(api: APIRouter, service: Service) -> None:
+    """Add what stands beside the search: completion, and what it answers with now."""
 
     @api.get("/suggest", response_model=Suggestions)
     def suggest(q: str, limit: Annotated[int, Query(ge=1, le=20)] = 8) -> dict[str, Any]:
@@ -198,8 +206,6 @@ def routes(service: Service) -> APIRouter:
             "index": state.folder.name if state.folder else None,
             "pages": len(state.engine.corpus.pages) if state.engine else 0,
         }
-
-    return api
 
 
 def _refuse(status: int, sentence: str) -> JSONResponse:

@@ -44,6 +44,13 @@ def routes(catalogue: Catalogue, runs: Runs, settings: WebSettings) -> APIRouter
         """The targets that a run may name."""
         return JSONResponse({"targets": known_targets(), "default": "lab"})
 
+    _run_routes(api, catalogue, runs, settings)
+    return api
+
+
+def _run_routes(api: APIRouter, catalogue: Catalogue, runs: Runs, settings: WebSettings) -> None:
+    """Add what starts, follows and cancels runs."""
+
     @api.post("/diagnostics/runs", status_code=202)
     async def start(request: Request, wanted: RunRequest) -> JSONResponse:
         """Start a run, or join the one that does the same; needs the session token."""
@@ -77,8 +84,6 @@ def routes(catalogue: Catalogue, runs: Runs, settings: WebSettings) -> APIRouter
         run = runs.get(run_id)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(as_sse(runs, run, last_event_id), media_type="text/event-stream", headers=headers)
-
-    return api
 
 
 async def as_sse(runs: Runs, run: Run, after: int) -> AsyncIterator[str]:

@@ -28,7 +28,7 @@ def http_page(openapi: dict[str, Any] | None) -> str:
     ]
     index = table(
         ["Request", "What it does"],
-        ([f"`{method} {path}`", escaped(str(operation.get("summary", "")))] for path, method, operation in operations),
+        ([f"`{method} {path}`", escaped(_in_short(operation))] for path, method, operation in operations),
     )
     return page(
         title,
@@ -58,3 +58,8 @@ def _about(parameter: dict[str, Any]) -> str:
     told = str(parameter.get("description") or schema.get("description") or "")
     default = schema.get("default")
     return f"{told} (default `{default}`)".strip() if default is not None else told
+
+
+def _in_short(operation: dict[str, Any]) -> str:
+    """Return the first line of what the operation says of itself."""
+    return str(operation.get("description") or operation.get("summary", "")).partition("\n")[0]
