@@ -102,28 +102,28 @@ def test_a_sound_problem_is_proven_and_recorded_and_leaves_nothing_behind(toy: P
 def test_a_fault_that_does_nothing_fails_at_inject(toy: Path) -> None:
     alter(fault(toy), r"lab\.gateway\.restart\(.*?\)", "del lab")
     phase, sentence = failure(prove(toy))
-    assert phase == "inject"
+    assert phase == "inject", sentence
     assert "no client feels it" in sentence
 
 
 def test_a_diagnostic_that_is_always_ok_fails_at_red(toy: Path) -> None:
     alter(diagnostic(toy), r"if not count:", "if True:")
     phase, sentence = failure(prove(toy))
-    assert phase == "red"
+    assert phase == "red", sentence
     assert "says ok" in sentence
 
 
 def test_a_diagnostic_that_is_always_critical_fails_at_the_baseline(toy: Path) -> None:
     alter(diagnostic(toy), r"if not count:", "if count < 0:")
     phase, sentence = failure(prove(toy))
-    assert phase == "baseline"
+    assert phase == "baseline", sentence
     assert "nothing is broken, but" in sentence
 
 
 def test_a_diagnostic_that_fails_is_neither_green_nor_red(toy: Path) -> None:
     alter(diagnostic(toy), r"if not count:", "if count / 0:")
     phase, sentence = failure(prove(toy, patience=replace(LONG, settle_s=4.0)))
-    assert phase == "baseline"
+    assert phase == "baseline", sentence
     assert "is unknown" in sentence
 
 
@@ -131,7 +131,7 @@ def test_a_diagnostic_that_fails_is_neither_green_nor_red(toy: Path) -> None:
 def test_a_fix_without_one_of_its_steps_fails_at_green(toy: Path, removed: str) -> None:
     alter(guide(toy), rf"``` {{\.bash \.fix #{removed}}}.*?```\n", "")
     phase, sentence = failure(prove(toy))
-    assert phase == "green"
+    assert phase == "green", sentence
     assert "the fix was applied, but" in sentence
 
 
@@ -143,35 +143,35 @@ def test_a_guide_without_any_executable_fix_fails_at_fix(toy: Path) -> None:
 def test_a_step_that_fails_is_told_with_its_output(toy: Path) -> None:
     alter(guide(toy), r"restart-gateway\n", "echo it is late >&2; exit 3\n")
     phase, sentence = failure(prove(toy))
-    assert phase == "fix"
+    assert phase == "fix", sentence
     assert "step 'fix-restart' fails with exit code 3: it is late" in sentence
 
 
 def test_a_step_that_does_not_end_is_cut_off(toy: Path) -> None:
     alter(guide(toy), r"restart-gateway\n", "echo waiting; sleep 600\n")
     phase, sentence = failure(prove(toy, patience=replace(LONG, step_s=2.0)))
-    assert phase == "fix"
+    assert phase == "fix", sentence
     assert "step 'fix-restart' does not end within 2 s: waiting" in sentence
 
 
 def test_deleting_the_publishers_is_no_fix(toy: Path) -> None:
     alter(guide(toy), r"restart-gateway\n", 'kill "$(cat workload.pid)"; sleep 1.2\n')
     phase, sentence = failure(prove(toy))
-    assert phase == "green"
+    assert phase == "green", sentence
     assert "workload" in sentence
 
 
 def test_a_decoy_that_helps_fails_at_control(toy: Path) -> None:
     alter(guide(toy), r"plumb gateway set queue_max_bytes=8MiB", "plumb gateway set max_message_bytes=65536")
     phase, sentence = failure(prove(toy, patience=replace(LONG, decoy_s=5.0)))
-    assert phase == "control"
+    assert phase == "control", sentence
     assert "decoy 'decoy-queue' was applied, and yet it is ok again" in sentence
 
 
 def test_a_decoy_that_cannot_be_applied_proves_nothing(toy: Path) -> None:
     alter(guide(toy), r"plumb gateway set queue_max_bytes=8MiB", "false")
     phase, sentence = failure(prove(toy))
-    assert phase == "control"
+    assert phase == "control", sentence
     assert "cannot be applied (exit 1)" in sentence
 
 
@@ -180,14 +180,14 @@ def test_a_fault_that_heals_by_itself_fails_at_control(toy: Path) -> None:
     healing = f"lab.set(max_message_bytes=128); lab.spawn('heal', 'sh', '-c', '{heal}')"
     alter(fault(toy), r"lab\.gateway\.restart\(.*?\)", healing)
     phase, sentence = failure(prove(toy, patience=replace(LONG, hold_s=6.0)))
-    assert phase == "control"
+    assert phase == "control", sentence
     assert "nothing was done, and yet" in sentence
 
 
 def test_a_cause_that_the_record_does_not_declare_fails_at_red(toy: Path) -> None:
     alter(diagnostic(toy), r'cause="limit-too-small"', 'cause="bad-luck"')
     phase, sentence = failure(prove(toy))
-    assert phase == "red"
+    assert phase == "red", sentence
     assert "cause 'bad-luck'" in sentence
 
 
@@ -200,7 +200,7 @@ def second_diagnostic(root: Path) -> None:
 def test_another_diagnostic_that_goes_red_undeclared_fails_at_red(toy: Path) -> None:
     second_diagnostic(toy)
     phase, sentence = failure(prove(toy))
-    assert phase == "red"
+    assert phase == "red", sentence
     assert "streaming.another is critical" in sentence
 
 
@@ -228,14 +228,14 @@ def too_late(query: str, *, catalogue: Catalogue, limit: int) -> list[dict[str, 
 )
 def test_a_guide_that_is_not_found_fails_at_found(toy: Path, find: Any, words: str) -> None:
     phase, sentence = failure(prove(toy, find=find))
-    assert phase == "found"
+    assert phase == "found", sentence
     assert words in sentence
 
 
 def test_signatures_without_a_log_line_fail_at_found(toy: Path) -> None:
     alter(fault(toy), r"$", "\n    def logs(self, lab: Lab) -> str:\n        return ''\n")
     phase, sentence = failure(prove(toy))
-    assert phase == "found"
+    assert phase == "found", sentence
     assert "nothing was logged" in sentence
 
 
@@ -245,7 +245,7 @@ def test_a_machine_that_lacks_something_makes_the_proof_red_and_says_what(
     alter(fault(toy), r"    topology = ", '    needs = frozenset({"haproxy"})\n    topology = ')
     monkeypatch.setattr("plumbline.lab.needs.shutil.which", lambda name: None)
     phase, sentence = failure(prove(toy))
-    assert phase == "baseline"
+    assert phase == "baseline", sentence
     assert "cannot run: this machine lacks haproxy on the PATH ('apt-get install haproxy'" in sentence
 
 
