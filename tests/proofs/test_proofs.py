@@ -32,6 +32,10 @@ def runner() -> Iterator[Runner]:
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labs are noted in a folder of their own; guides are found in the index that `make test` has built."""
+    built = CATALOGUE.root / ".plumbline/index"
+    assert built.is_dir(), "the search index is not built: plumb index"
+    (tmp_path / "index").symlink_to(built)
     monkeypatch.setenv("PLUMBLINE_STATE", str(tmp_path))
 
 
