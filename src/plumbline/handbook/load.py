@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from plumbline.catalogue import AREAS, Catalogue, CatalogueError, ProblemId
 from plumbline.handbook.complaints import Complaint, HandbookError, hint
@@ -19,6 +20,9 @@ from plumbline.handbook.validate import validate
 GENERATED = "docs/reference/generated"
 RETIRED = "kb/retired.yml"
 _DOCSTRING = re.compile(r'(?:#[^\n]*\n|[ \t]*\n)*"""([^"\\]*)"""[ \t]*\n')
+
+
+Record = TypeVar("Record", Problem, Proof)
 
 
 @dataclass(frozen=True)
@@ -160,29 +164,25 @@ class _Reader:
         self.located: dict[str, Located] = {}
 
     def problems(self) -> dict[str, Problem]:
-        found: dict[str, Problem] = {}
-        for path in sorted(self.root.glob("kb/*/*/problem.yml")):
-            name = self._id(path, path.parent.parent.name, path.parent.name)
-            located = self._parse(path)
-            problem, complaints = validate(Problem, located, self._source(path))
-            self.complaints += complaints
-            if name and problem:
-                if problem.id != name:
-                    self._complain(path, located.line("id"), f"id '{problem.id}' is not its path's: '{name}'")
-                found[name] = problem
-        return found
+        paths = sorted(self.root.glob("kb/*/*/problem.yml"))
+        return self._records(Problem, [(path, path.parent.parent.name, path.parent.name) for path in paths])
 
     def proofs(self) -> dict[str, Proof]:
-        found: dict[str, Proof] = {}
-        for path in sorted(self.root.glob("docs/proof/*/*.json")):
-            name = self._id(path, path.parent.name, path.stem)
+        paths = sorted(self.root.glob("docs/proof/*/*.json"))
+        return self._records(Proof, [(path, path.parent.name, path.stem) for path in paths])
+
+    def _records(self, model: type[Record], places: list[tuple[Path, str, str]]) -> dict[str, Record]:
+        """Read records of one kind, each with the area and the slug that its path gives it."""
+        found: dict[str, Record] = {}
+        for path, area, slug in places:
+            name = self._id(path, area, slug)
             located = self._parse(path)
-            proof, complaints = validate(Proof, located, self._source(path))
+            record, complaints = validate(model, located, self._source(path))
             self.complaints += complaints
-            if name and proof:
-                if proof.id != name:
-                    self._complain(path, located.line("id"), f"id '{proof.id}' is not its path's: '{name}'")
-                found[name] = proof
+            if name and record:
+                if record.id != name:
+                    self._complain(path, located.line("id"), f"id '{record.id}' is not its path's: '{name}'")
+                found[name] = record
         return found
 
     def retired(self) -> dict[str, Retired]:

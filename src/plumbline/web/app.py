@@ -21,7 +21,7 @@ from plumbline.web.errors import Refusal
 from plumbline.web.guard import Guard
 from plumbline.web.metrics import Measured, Metrics
 from plumbline.web.pages import Site
-from plumbline.web.runs import Event, Runs
+from plumbline.web.runs import Event, OnEvent, Runs
 from plumbline.web.settings import WebSettings
 
 GROUP = "plumbline.web"
@@ -37,7 +37,7 @@ def create_app(settings: WebSettings, catalogue: Catalogue) -> FastAPI:
     """
     runner = Runner(catalogue, jobs=settings.jobs)
 
-    def judge(ids: tuple[str, ...], target: str, report: diagnostics_api.OnEvent, cancel: threading.Event) -> None:
+    def judge(ids: tuple[str, ...], target: str, report: OnEvent, cancel: threading.Event) -> None:
         def count(event: Event) -> None:
             if event["event"] == "check.finished":
                 metrics.findings.labels(event["result"]["status"]).inc()

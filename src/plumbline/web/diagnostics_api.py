@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from plumbline.catalogue import Catalogue, ProblemId
+from plumbline.catalogue import Catalogue
 from plumbline.diagnosis.catalogue import Diagnostic, load
 from plumbline.diagnosis.targets import TargetError, names
 from plumbline.web.errors import Refusal
 from plumbline.web.guard import require_token
-from plumbline.web.runs import Event, Run, Runs
+from plumbline.web.runs import Run, Runs
 from plumbline.web.settings import WebSettings
 
 Id = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
@@ -136,12 +136,11 @@ def check_target(name: str) -> None:
 
 def described(one: Diagnostic) -> dict[str, Any]:
     """Return what pages and programs want to know of a diagnostic."""
-    problem = ProblemId.parse(str(one.id))
     return {
         "id": str(one.id),
         "question": one.question,
         "explanation": one.explanation,
-        "guide": problem.url,
+        "guide": one.guide,
         "timeout_s": one.judge.timeout_s if one.judge else None,
         "reads": [source.reads for need in (one.judge.needs if one.judge else ()) for source in need.evidence.sources],
         "thresholds": [
@@ -149,6 +148,3 @@ def described(one: Diagnostic) -> dict[str, Any]:
             for name, limit in one.thresholds.items()
         ],
     }
-
-
-OnEvent = Callable[[Event], None]

@@ -15,7 +15,8 @@ from plumbline.web.errors import Refusal
 
 HEARTBEAT_S = 15.0
 Event = dict[str, Any]
-Judge = Callable[[tuple[str, ...], str, Callable[[Event], None], threading.Event], None]
+OnEvent = Callable[[Event], None]
+Judge = Callable[[tuple[str, ...], str, OnEvent, threading.Event], None]
 """Runs diagnostics (ids, target, on_event, cancel) and returns when the last event was reported."""
 
 
