@@ -16,7 +16,7 @@ import uvloop
 from websockets.sync.client import connect
 
 from plumbline.streaming import Gateway, Settings
-from plumbline.streaming.adminclient import ask
+from plumbline.streaming.probes.adminclient import ask
 
 PATIENCE_S = 20  # how long a test waits for what must happen; never a measure of speed
 

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from plumbline.streaming.adminclient import AdminError, ask
+from plumbline.streaming.probes.adminclient import AdminError, ask
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_an_answer_that_is_none_is_malformed(tmp_path, answer):
 
 def test_an_error_inside_does_not_end_the_gateway(start, path, monkeypatch, caplog):
     gateway = start()
-    monkeypatch.setattr("plumbline.streaming.report.closes", lambda hub: 1 / 0)
+    monkeypatch.setattr("plumbline.streaming.server.report.closes", lambda hub: 1 / 0)
     gateway.stop()
     start(admin=path)
     with pytest.raises(AdminError, match="internal error: division"):

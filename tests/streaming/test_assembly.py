@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.streaming.assembly import Assembler
-from plumbline.streaming.closes import CODES, CloseError
-from plumbline.streaming.frames import BINARY, CONTINUATION, TEXT, text_frame
+from plumbline.streaming.core.assembly import Assembler
+from plumbline.streaming.core.closes import CODES, CloseError
+from plumbline.streaming.core.frames import BINARY, CONTINUATION, TEXT, text_frame
 
 frames = st.tuples(
     st.sampled_from([TEXT, BINARY, CONTINUATION]),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.streaming.channels import Channels, Position, TooManySubscriptionsError
+from plumbline.streaming.core.channels import Channels, Position, TooManySubscriptionsError
 
 readers = st.integers(1, 4)
 names = st.sampled_from("abcdef")

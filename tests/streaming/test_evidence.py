@@ -9,8 +9,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from plumbline.evidence import Endpoint, UnavailableError
-from plumbline.streaming import evidence, sockets
+from plumbline.streaming import evidence
 from plumbline.streaming.evidence import Closes, IdleLifetime, OutboundQueue, OutboundQueues
+from plumbline.streaming.probes import sockets
 
 RECORDS = [OutboundQueues, Closes, IdleLifetime]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -119,7 +120,7 @@ def test_without_an_admin_socket_there_is_no_evidence(read, tmp_path):
 @pytest.mark.parametrize("read", [evidence.queues_from_admin, evidence.closes_from_admin])
 @pytest.mark.parametrize("answer", [{}, {"queues": [{"x": 1}], "recent": [{"x": 1}]}, {"queues": 1, "recent": 1}, []])
 def test_an_answer_of_another_version_is_malformed(monkeypatch, read, answer):
-    monkeypatch.setattr("plumbline.streaming.adminclient.ask", lambda path, request: answer)
+    monkeypatch.setattr("plumbline.streaming.probes.adminclient.ask", lambda path, request: answer)
     with pytest.raises(UnavailableError) as error:
         read(Endpoint("old", admin="/x"))
     assert error.value.reason == "malformed"

@@ -8,7 +8,7 @@ import pytest
 
 import plumbline.streaming
 from plumbline.streaming import Gateway
-from plumbline.streaming.metrics import COUNTERS, GAUGES, LABELLED
+from plumbline.streaming.server.metrics import COUNTERS, GAUGES, LABELLED
 
 PATIENCE_S = 20
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.streaming.heartbeat import Heartbeats
+from plumbline.streaming.core.heartbeat import Heartbeats
 
 stories = st.lists(
     st.tuples(st.sampled_from(["add", "remove", "heard", "due"]), st.integers(1, 4), st.floats(0, 4)), max_size=60

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.streaming.outbox import Item, Limits, Outbox
-from plumbline.streaming.settings import Overflow
+from plumbline.streaming.core.outbox import Item, Limits, Outbox
+from plumbline.streaming.core.settings import Overflow
 
 LIMITS = Limits(max_bytes=100, max_messages=5)
 frames = st.binary(min_size=1, max_size=120)

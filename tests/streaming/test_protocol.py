@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.streaming import protocol
-from plumbline.streaming.protocol import Ping, Publish, RequestError, Subscribe, Unsubscribe
+from plumbline.streaming.core import protocol
+from plumbline.streaming.core.protocol import Ping, Publish, RequestError, Subscribe, Unsubscribe
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.streaming.closes import closes_table
-from plumbline.streaming.metrics import metrics_table
-from plumbline.streaming.settings import settings_table
+from plumbline.streaming.core.closes import closes_table
+from plumbline.streaming.core.settings import settings_table
+from plumbline.streaming.server.metrics import metrics_table
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/gateway.md").read_text()
@@ -26,7 +26,7 @@ def test_a_table_of_the_page_is_the_table_of_the_code(title, table):
 
 
 def test_the_log_events_of_the_page_are_those_of_the_code():
-    source = "\n".join(path.read_text() for path in (ROOT / "src/plumbline/streaming").glob("*.py"))
+    source = "\n".join(path.read_text() for path in (ROOT / "src/plumbline/streaming").rglob("*.py"))
     events = set(re.findall(r'log\.event\(\s*logging\.\w+,\s*f?"([a-z ]+)', source)) | set(
         re.findall(r'text = "([a-z ]+)"\n\s+log\.event', source)
     )
@@ -35,7 +35,8 @@ def test_the_log_events_of_the_page_are_those_of_the_code():
 
 
 def test_the_error_codes_of_the_page_are_those_of_the_code():
-    source = "\n".join((ROOT / "src/plumbline/streaming" / name).read_text() for name in ("protocol.py", "fanout.py"))
+    files = ("core/protocol.py", "server/fanout.py")
+    source = "\n".join((ROOT / "src/plumbline/streaming" / name).read_text() for name in files)
     codes = set(re.findall(r'RequestError\(\s*"([a-z-]+)"', source))
     told = set(re.findall(r"^\| `([a-z-]+)` \|", section("Protocol"), re.MULTILINE))
     assert told == codes

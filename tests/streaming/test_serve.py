@@ -152,7 +152,7 @@ def test_a_wrong_setting_is_refused_by_the_gateway_with_a_hint(start, plumb, tmp
 
 
 @pytest.mark.parametrize(
-    "module", ["plumbline.streaming.evidence", "plumbline.cli.gateway", "plumbline.streaming.settings"]
+    "module", ["plumbline.streaming.evidence", "plumbline.cli.gateway", "plumbline.streaming.core.settings"]
 )
 def test_looking_at_a_gateway_imports_no_server(module):
     code = f"import sys, {module}; print([name for name in ('picows', 'uvloop', 'asyncio') if name in sys.modules])"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.streaming import Overflow, SettingError, Settings
-from plumbline.streaming.settings import kinds
+from plumbline.streaming.core.settings import kinds
 
 
 def test_every_setting_has_a_default_within_its_own_bounds_a_unit_and_words():

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import uvloop
 
-from plumbline.streaming.sockets import rows
+from plumbline.streaming.probes.sockets import rows
 
 BIG = "x" * 4000  # bytes of one message's text
 SMALL_QUEUE = {

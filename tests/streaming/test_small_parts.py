@@ -4,11 +4,12 @@ import logging
 
 import pytest
 
-from plumbline.streaming import closes, log
-from plumbline.streaming.address import Address
-from plumbline.streaming.closes import CODES, Ended, Ledger
-from plumbline.streaming.counters import LoopLag
-from plumbline.streaming.origins import origin_allowed
+from plumbline.streaming.core import closes
+from plumbline.streaming.core.address import Address
+from plumbline.streaming.core.closes import CODES, Ended, Ledger
+from plumbline.streaming.core.counters import LoopLag
+from plumbline.streaming.core.origins import origin_allowed
+from plumbline.streaming.server import log
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from plumbline.evidence import Endpoint
-from plumbline.streaming import evidence, sockets, stalls
+from plumbline.streaming import evidence
+from plumbline.streaming.probes import sockets, stalls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inet_diag is Linux's")
 

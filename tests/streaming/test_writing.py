@@ -3,7 +3,7 @@
 import socket
 from types import SimpleNamespace
 
-from plumbline.streaming import writing
+from plumbline.streaming.server import writing
 
 
 def test_many_messages_to_one_reader_in_one_turn_are_joined_to_few_writes(start, client, monkeypatch):
@@ -67,7 +67,7 @@ def test_a_write_to_a_broken_connection_drops_it_and_reaches_the_others(start, c
 def test_an_error_inside_closes_one_connection_with_1011_and_is_logged(start, client, raw, until, monkeypatch, caplog):
     gateway = start(settings={"close_timeout_s": 0.05})
     fine, unlucky = client(gateway), raw(gateway)
-    monkeypatch.setattr("plumbline.streaming.protocol.parse", lambda text: 1 / 0)
+    monkeypatch.setattr("plumbline.streaming.core.protocol.parse", lambda text: 1 / 0)
     unlucky.say(id=1, ping=1)
     assert unlucky.read_close()[0] == 1011
     monkeypatch.undo()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from plumbline.streaming.serve import BadInputError, pairs, serve
+from plumbline.streaming.server.serve import BadInputError, pairs, serve
 
 VIEWS = ("settings", "queues", "closes", "stats")
 _admin = click.option(
@@ -53,7 +53,7 @@ def set_(changes: tuple[str, ...], admin: str | None, as_json: bool) -> None:
 
 
 def _ask(admin: str | None, request: dict[str, Any]) -> Any:
-    from plumbline.streaming.adminclient import AdminError, ask
+    from plumbline.streaming.probes.adminclient import AdminError, ask
 
     if not admin:
         raise BadInputError("which gateway? Give the path of its admin socket: --admin PATH, or PLUMBLINE_ADMIN")
@@ -82,7 +82,7 @@ def _table(title: str, *columns: str) -> Any:
 
 
 def _settings(answer: dict[str, Any]) -> Any:
-    from plumbline.streaming.settings import Settings, kinds
+    from plumbline.streaming.core.settings import Settings, kinds
 
     defaults = Settings().as_dict()
     table = _table("Settings", "<setting", "value", "default", "<range")

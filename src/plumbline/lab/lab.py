@@ -27,7 +27,7 @@ from plumbline.lab.logs import after
 from plumbline.lab.parts import START_S, FrontPart, GatewayPart, unit
 from plumbline.lab.questions import measure
 from plumbline.lab.service import Service
-from plumbline.streaming.adminclient import AdminError, ask
+from plumbline.streaming.probes.adminclient import AdminError, ask
 
 _POLL_S = 0.02
 

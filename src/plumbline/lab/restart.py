@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from plumbline.streaming.adminclient import AdminError, ask
+from plumbline.streaming.probes.adminclient import AdminError, ask
 
 PATIENCE_S = 60.0
 

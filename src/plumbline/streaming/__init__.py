@@ -9,11 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plumbline.streaming.gateway import Gateway
-    from plumbline.streaming.settings import Overflow, SettingError, Settings
+    from plumbline.streaming.core.settings import Overflow, SettingError, Settings
+    from plumbline.streaming.server.gateway import Gateway
 
 __all__ = ["Gateway", "Overflow", "SettingError", "Settings"]
-_HOMES = {"Gateway": "gateway", "Overflow": "settings", "SettingError": "settings", "Settings": "settings"}
+_HOMES = {
+    "Gateway": "server.gateway",
+    "Overflow": "core.settings",
+    "SettingError": "core.settings",
+    "Settings": "core.settings",
+}
 
 
 def __getattr__(name: str) -> Any:

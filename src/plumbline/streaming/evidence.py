@@ -114,7 +114,7 @@ def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
     Raises:
         UnavailableError: Not on Linux, no such process, or it belongs to another user.
     """
-    from plumbline.streaming import sockets, stalls
+    from plumbline.streaming.probes import sockets, stalls
 
     if sys.platform != "linux":
         raise UnavailableError("unsupported_platform", "another process's send queues can be read on Linux only")
@@ -167,7 +167,7 @@ def idle_from_url(endpoint: Endpoint) -> IdleLifetime:
     Raises:
         UnavailableError: No URL, nobody there, or no WebSocket there.
     """
-    from plumbline.streaming.probe import watch_quiet
+    from plumbline.streaming.probes.idle import watch_quiet
 
     return IdleLifetime(**watch_quiet(endpoint))
 
@@ -179,7 +179,7 @@ def _pid(endpoint: Endpoint) -> int:
 
 
 def _asked(endpoint: Endpoint, what: str) -> dict[str, Any]:
-    from plumbline.streaming.adminclient import AdminError, ask
+    from plumbline.streaming.probes.adminclient import AdminError, ask
 
     if not endpoint.admin:
         raise UnavailableError("not_configured", "the target names no admin socket; give one: --target /path/to.sock")

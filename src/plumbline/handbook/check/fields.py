@@ -34,7 +34,7 @@ def setting_fault(key: str, value: str | None) -> str | None:
         key: The setting.
         value: Its value as text; None when the page shows a placeholder.
     """
-    from plumbline.streaming.settings import SettingError, Settings, kinds
+    from plumbline.streaming.core.settings import SettingError, Settings, kinds
 
     known = kinds()
     if key not in known:

@@ -10,13 +10,13 @@ import struct
 import sys
 from typing import Any, Protocol
 
-from plumbline.streaming.closes import Ledger
-from plumbline.streaming.connection import Connection
-from plumbline.streaming.counters import Counters
+from plumbline.streaming.core.closes import Ledger
+from plumbline.streaming.core.counters import Counters
+from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.evidence import FULLEST
-from plumbline.streaming.fanout import Fanout
-from plumbline.streaming.settings import Settings
-from plumbline.streaming.watch import Watch
+from plumbline.streaming.server.connection import Connection
+from plumbline.streaming.server.fanout import Fanout
+from plumbline.streaming.server.watch import Watch
 
 if sys.platform == "linux":
     import fcntl

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from plumbline.streaming.sockets import PROC, Socket
+from plumbline.streaming.probes.sockets import PROC, Socket
 
 _ESTABLISHED = 1 << 1  # bit of TCP_ESTABLISHED (1) in a mask of states
 _WITH_INFO = 1 << 1  # ask for INET_DIAG_INFO (2): bit 2 - 1

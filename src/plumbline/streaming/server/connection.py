@@ -11,10 +11,10 @@ from typing import Protocol
 
 from picows import WSFrame, WSMsgType, WSTransport
 
-from plumbline.streaming import writing
-from plumbline.streaming.assembly import Assembler
-from plumbline.streaming.closes import LOST, NO_CODE, CloseError, Ended, label
-from plumbline.streaming.writing import Writing
+from plumbline.streaming.core.assembly import Assembler
+from plumbline.streaming.core.closes import LOST, NO_CODE, CloseError, Ended, label
+from plumbline.streaming.server import writing
+from plumbline.streaming.server.writing import Writing
 
 
 class Owner(writing.Owner, Protocol):

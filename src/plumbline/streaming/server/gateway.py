@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from plumbline.streaming import log, report
-from plumbline.streaming.acceptor import Acceptor, listen_tcp
-from plumbline.streaming.address import Address
-from plumbline.streaming.admin import Admin
-from plumbline.streaming.closes import SERVICE_RESTART
-from plumbline.streaming.hub import Hub
-from plumbline.streaming.outbox import Limits
-from plumbline.streaming.protocol import check_channel, encode_data
-from plumbline.streaming.settings import Settings
+from plumbline.streaming.core.address import Address
+from plumbline.streaming.core.closes import SERVICE_RESTART
+from plumbline.streaming.core.outbox import Limits
+from plumbline.streaming.core.protocol import check_channel, encode_data
+from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.server import log, report
+from plumbline.streaming.server.acceptor import Acceptor, listen_tcp
+from plumbline.streaming.server.admin import Admin
+from plumbline.streaming.server.hub import Hub
 
 
 class Gateway:

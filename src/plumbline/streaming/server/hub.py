@@ -9,17 +9,17 @@ import logging
 import socket
 from collections.abc import Callable
 
-from plumbline.streaming import log, report
-from plumbline.streaming.acceptor import Acceptor
-from plumbline.streaming.closes import SLOW_CONSUMER, Ended, Ledger
-from plumbline.streaming.connection import Connection
-from plumbline.streaming.counters import Counters
-from plumbline.streaming.door import Door
-from plumbline.streaming.fanout import Fanout
-from plumbline.streaming.metrics import CONTENT_TYPE, Metrics
-from plumbline.streaming.outbox import Limits
-from plumbline.streaming.settings import Overflow, Settings
-from plumbline.streaming.watch import Watch
+from plumbline.streaming.core.closes import SLOW_CONSUMER, Ended, Ledger
+from plumbline.streaming.core.counters import Counters
+from plumbline.streaming.core.outbox import Limits
+from plumbline.streaming.core.settings import Overflow, Settings
+from plumbline.streaming.server import log, report
+from plumbline.streaming.server.acceptor import Acceptor
+from plumbline.streaming.server.connection import Connection
+from plumbline.streaming.server.door import Door
+from plumbline.streaming.server.fanout import Fanout
+from plumbline.streaming.server.metrics import CONTENT_TYPE, Metrics
+from plumbline.streaming.server.watch import Watch
 
 
 class Hub:

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from typing import Protocol
 
-from plumbline.streaming import log
-from plumbline.streaming.closes import HEARTBEAT_TIMEOUT, WRITE_TIMEOUT
-from plumbline.streaming.connection import Connection
-from plumbline.streaming.counters import Counters, LoopLag
-from plumbline.streaming.door import Door
-from plumbline.streaming.heartbeat import Heartbeats
-from plumbline.streaming.settings import Settings
+from plumbline.streaming.core.closes import HEARTBEAT_TIMEOUT, WRITE_TIMEOUT
+from plumbline.streaming.core.counters import Counters, LoopLag
+from plumbline.streaming.core.heartbeat import Heartbeats
+from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.server import log
+from plumbline.streaming.server.connection import Connection
+from plumbline.streaming.server.door import Door
 
 LONGEST_PERIOD_S, SHORTEST_PERIOD_S = 0.25, 0.01
 PINGS_PER_TICK = 1000  # some 10 ms of writing

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from plumbline.streaming.closes import INVALID_UTF8, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED, CloseError
-from plumbline.streaming.frames import BINARY, CONTINUATION, TEXT
+from plumbline.streaming.core.closes import INVALID_UTF8, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED, CloseError
+from plumbline.streaming.core.frames import BINARY, CONTINUATION, TEXT
 
 
 class Assembler:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline.streaming import log
-from plumbline.streaming.acceptor import Acceptor, Spare, listen_admin
-from plumbline.streaming.settings import SettingError
+from plumbline.streaming.core.settings import SettingError
+from plumbline.streaming.server import log
+from plumbline.streaming.server.acceptor import Acceptor, Spare, listen_admin
 
 LINE_LIMIT = 65536  # bytes of one request
 SPARE_DESCRIPTORS = 2

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from plumbline.streaming.core.broker import Position
 
 R = TypeVar("R", bound=Hashable)
 
 
 class TooManySubscriptionsError(Exception):
     """The reader has as many subscriptions as it may have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a channel stands.
-
-    Args:
-        epoch: Changes when the channel's offsets start again, so that an old offset is never mistaken for a new one.
-        offset: Number of the last message in this epoch; 0 before the first.
-    """
-
-    epoch: str
-    offset: int
 
 
 class _Channel(Generic[R]):

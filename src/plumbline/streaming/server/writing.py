@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from picows import WSListener, WSTransport
 
-from plumbline.streaming.frames import PING_FRAME
-from plumbline.streaming.outbox import Item, Limits, Outbox
-from plumbline.streaming.settings import Settings
+from plumbline.streaming.core.frames import PING_FRAME
+from plumbline.streaming.core.outbox import Item, Limits, Outbox
+from plumbline.streaming.core.settings import Settings
 
 WRITE_BYTES = 65536  # per writev; large enough that its fixed cost vanishes
 WRITE_FRAMES = 64

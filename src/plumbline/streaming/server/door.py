@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # there, but not in its stub
 
-from plumbline.streaming import log
-from plumbline.streaming.connection import Connection
-from plumbline.streaming.connection import Owner as ConnectionOwner
-from plumbline.streaming.counters import Counters
-from plumbline.streaming.origins import origin_allowed
+from plumbline.streaming.core.counters import Counters
+from plumbline.streaming.core.origins import origin_allowed
+from plumbline.streaming.server import log
+from plumbline.streaming.server.connection import Connection
+from plumbline.streaming.server.connection import Owner as ConnectionOwner
 
 READ_BUFFER_BYTES = 2048  # picows' least; it grows with what comes, and is half of an idle connection's memory
 PATHS = (b"/", b"/ws")

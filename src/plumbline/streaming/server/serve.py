@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plumbline.streaming.settings import SettingError, Settings
+from plumbline.streaming.core.settings import SettingError, Settings
 
 if TYPE_CHECKING:
-    from plumbline.streaming.gateway import Gateway
+    from plumbline.streaming.server.gateway import Gateway
 
 
 class BadInputError(click.ClickException):
@@ -78,8 +78,8 @@ def serve(listen: str, admin: str | None, config: Path | None, overrides: tuple[
     try:
         import uvloop
 
-        from plumbline.streaming import log
-        from plumbline.streaming.gateway import Gateway
+        from plumbline.streaming.server import log
+        from plumbline.streaming.server.gateway import Gateway
     except ImportError as error:
         raise click.ClickException(
             f"the gateway needs {error.name}, which is not installed; pip install 'plumbline[streaming]' has it"
@@ -116,7 +116,7 @@ async def _until_told(gateway: Gateway, read: Callable[[], Settings]) -> None:
 
 def _reload(gateway: Gateway, read: Callable[[], Settings]) -> None:
     """Take over the configuration file again; a wrong one changes nothing."""
-    from plumbline.streaming import log
+    from plumbline.streaming.server import log
 
     try:
         gateway.configure(read().as_dict())

@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from plumbline.streaming import log, protocol
-from plumbline.streaming.channels import Channels, TooManySubscriptionsError
-from plumbline.streaming.connection import Connection
-from plumbline.streaming.counters import Counters
-from plumbline.streaming.frames import text_frame
-from plumbline.streaming.protocol import Ping, Publish, RequestError, Subscribe
-from plumbline.streaming.settings import Overflow, Settings
+from plumbline.streaming.core import protocol
+from plumbline.streaming.core.channels import Channels, TooManySubscriptionsError
+from plumbline.streaming.core.counters import Counters
+from plumbline.streaming.core.frames import text_frame
+from plumbline.streaming.core.protocol import Ping, Publish, RequestError, Subscribe
+from plumbline.streaming.core.settings import Overflow, Settings
+from plumbline.streaming.server import log
+from plumbline.streaming.server.connection import Connection
 
 ENVELOPE_BYTES = 512  # more than any answer or message adds around the client's own text
 

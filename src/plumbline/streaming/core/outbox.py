@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from plumbline.streaming.settings import Overflow
+from plumbline.streaming.core.settings import Overflow
 
 
 class Limits(NamedTuple):

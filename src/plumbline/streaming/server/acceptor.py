@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from plumbline.streaming import log
+from plumbline.streaming.server import log
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 

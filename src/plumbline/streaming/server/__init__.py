@@ -1,0 +1,1 @@
+"""Thin I/O shells around the core: sockets, timers, signals."""
