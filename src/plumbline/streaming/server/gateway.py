@@ -18,7 +18,7 @@ from plumbline.streaming.core.outbox import Limits
 from plumbline.streaming.core.protocol import check_channel, encode_data
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log, report
-from plumbline.streaming.server.acceptor import Acceptor, listen_tcp
+from plumbline.streaming.server.acceptor import Acceptor, adopt, listen_tcp
 from plumbline.streaming.server.admin import Admin
 from plumbline.streaming.server.hub import Hub
 
@@ -31,6 +31,8 @@ class Gateway:
         listen: `HOST:PORT`; port 0 takes a free one.
         admin: Path of the admin socket; none if None.
         allow_remote: Permit an address that other machines reach. The gateway has neither TLS nor tokens yet.
+        reuse_port: Share the port with other processes of this user (`SO_REUSEPORT`).
+        listen_fd: A listening TCP socket that was handed to this process, by number; `listen` is then not used.
 
     Raises:
         ValueError: The address cannot be used.
@@ -50,8 +52,12 @@ class Gateway:
         listen: str = "127.0.0.1:0",
         admin: str | os.PathLike[str] | None = None,
         allow_remote: bool = False,
+        reuse_port: bool = False,
+        listen_fd: int | None = None,
     ) -> None:
         self.address = Address.parse(listen, allow_remote=allow_remote)
+        self._reuse_port = reuse_port
+        self._listen_fd = listen_fd
         self._first = settings or Settings()
         self._admin_path = os.fspath(admin) if admin is not None else None
         self._admin: Admin | None = None
@@ -72,8 +78,7 @@ class Gateway:
         Raises:
             OSError: The address or the admin socket is taken.
         """
-        listener = listen_tcp(self.address.host, self.address.port, self._first.listen_backlog)
-        self.address = self.address.bound(listener.getsockname()[1])
+        listener = self._listen()
         hub = self._running = Hub(self._first, secrets.token_hex(4))
         _tune(listener, hub.settings)
         batch = hub.settings.accept_batch
@@ -181,6 +186,15 @@ class Gateway:
             RuntimeError: The gateway does not run.
         """
         return report.closes(self._hub)
+
+    def _listen(self) -> socket.socket:
+        backlog = self._first.listen_backlog
+        if self._listen_fd is not None:
+            listener = adopt(self._listen_fd, backlog)
+        else:
+            listener = listen_tcp(self.address.host, self.address.port, backlog, reuse_port=self._reuse_port)
+        self.address = Address(*listener.getsockname()[:2])
+        return listener
 
     def _settings_now(self) -> dict[str, Any]:
         return self.settings.as_dict()

@@ -72,7 +72,19 @@ def settings_from(config: Path | None, overrides: Sequence[str]) -> Settings:
 @click.option(
     "--allow-remote", is_flag=True, help="Permit an address that other machines reach (no TLS, no tokens yet)."
 )
-def serve(listen: str, admin: str | None, config: Path | None, overrides: tuple[str, ...], allow_remote: bool) -> None:
+@click.option("--reuse-port", is_flag=True, help="Share the port with other gateways of this user (SO_REUSEPORT).")
+@click.option(
+    "--listen-fd", type=click.IntRange(min=3), metavar="FD", help="Serve this inherited listening socket (systemd: 3)."
+)
+def serve(
+    listen: str,
+    admin: str | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    allow_remote: bool,
+    reuse_port: bool,
+    listen_fd: int | None,
+) -> None:
     """Run a gateway in the foreground; one JSON line on stdout says when it accepts connections."""
     settings = settings_from(config, overrides)
     try:
@@ -86,7 +98,14 @@ def serve(listen: str, admin: str | None, config: Path | None, overrides: tuple[
         ) from None
     log.to_stderr()
     try:
-        gateway = Gateway(settings, listen=listen, admin=admin, allow_remote=allow_remote)
+        gateway = Gateway(
+            settings,
+            listen=listen,
+            admin=admin,
+            allow_remote=allow_remote,
+            reuse_port=reuse_port,
+            listen_fd=listen_fd,
+        )
     except ValueError as error:
         raise BadInputError(str(error)) from None
     uvloop.run(_until_told(gateway, lambda: settings_from(config, overrides)))
