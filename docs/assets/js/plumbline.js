@@ -65,3 +65,4 @@ addEventListener("load", reachable);
 addEventListener("resize", reachable);
 addEventListener("pagehide", closeWith);
 if (document.querySelector("[data-pl-diagnostic], [data-pl-run-all]")) import("./panel.js").then((panels) => panels.mount());
+if (document.querySelector("[data-pl-gateway]")) import("./live.js").then((live) => live.mount());

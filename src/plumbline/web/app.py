@@ -16,7 +16,7 @@ from plumbline import __version__
 from plumbline.catalogue import Catalogue, ProblemId
 from plumbline.diagnosis.runner import Runner
 from plumbline.diagnosis.targets import resolve
-from plumbline.web import diagnostics_api, errors
+from plumbline.web import diagnostics_api, errors, live_api
 from plumbline.web.errors import Refusal
 from plumbline.web.guard import Guard
 from plumbline.web.metrics import Measured, Metrics
@@ -65,6 +65,7 @@ def create_app(settings: WebSettings, catalogue: Catalogue) -> FastAPI:
     )
     errors.install(app)
     app.include_router(diagnostics_api.routes(catalogue, runs, settings))
+    app.include_router(live_api.routes())
     app.include_router(_session(settings))
     app.include_router(_health(settings, catalogue, metrics))
     mount_others(app, catalogue)

@@ -1,0 +1,113 @@
+"""The gateway's vital numbers as server-sent events: one look a second, shared by all who watch the same target."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+
+from fastapi import APIRouter
+from starlette.responses import Response, StreamingResponse
+
+from plumbline.diagnosis.targets import TargetError, resolve
+from plumbline.streaming.probes.adminclient import AdminError
+from plumbline.streaming.probes.live import Look, as_json, between, look
+from plumbline.web.diagnostics_api import check_target
+from plumbline.web.errors import Refusal
+
+PERIOD_S = 1.0
+WATCHERS = 32  # pages at one time, of all targets together
+
+
+class Gauge:
+    """Looks at one target as long as somebody watches.
+
+    Args:
+        target: Its name.
+        read: Returns a look at the target; called in a thread.
+        period_s: Time between two looks, in seconds.
+    """
+
+    def __init__(self, target: str, read: Callable[[], Look], period_s: float = PERIOD_S) -> None:
+        self.target = target
+        self.watchers = 0
+        self._read = read
+        self._period_s = period_s
+        self._event = ""
+        self._fresh = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def follow(self) -> AsyncIterator[str]:
+        """Yield one event per look, the newest ones only: a page that is slow skips some."""
+        self.watchers += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._look())
+        try:
+            yield "retry: 2000\n\n"
+            while True:
+                async with self._fresh:
+                    await self._fresh.wait()
+                    event = self._event
+                yield event
+        finally:
+            self.watchers -= 1
+            if not self.watchers and self._task is not None:
+                self._task.cancel()
+                self._task = None
+
+    async def _look(self) -> None:
+        before: Look | None = None
+        while True:
+            try:
+                now = await asyncio.to_thread(self._read)
+                body = {"target": self.target, "workers": as_json(between(before, now))}
+                before = now
+            except (AdminError, TargetError, Refusal) as error:
+                body = {"target": self.target, "absent": getattr(error, "sentence", str(error))}
+                before = None
+            async with self._fresh:
+                self._event = f"event: look\ndata: {json.dumps(body)}\n\n"
+                self._fresh.notify_all()
+            await asyncio.sleep(self._period_s)
+
+
+def routes() -> APIRouter:
+    """Return the routes under /api/streaming."""
+    api = APIRouter(prefix="/api/streaming", tags=["streaming"])
+    gauges: dict[str, Gauge] = {}
+
+    @api.get("/live", response_class=StreamingResponse)
+    async def live(target: str = "lab") -> Response:
+        """Connections, rates, loop lag and queue fill of each worker as SSE, once a second."""
+        check_target(target)
+        if sum(gauge.watchers for gauge in gauges.values()) >= WATCHERS:
+            sentence = f"{WATCHERS} pages watch already"
+            raise Refusal(429, "too_many_watchers", sentence, "close one of them", retry_after_s=5)
+        gauge = gauges.setdefault(target, Gauge(target, lambda: look_at(target)))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(closing(gauge.follow()), media_type="text/event-stream", headers=headers)
+
+    return api
+
+
+def look_at(target: str) -> Look:
+    """Look at a target of the server's configuration.
+
+    Raises:
+        Refusal: It has no admin socket.
+        TargetError: It is gone from the configuration, or there is no lab.
+        AdminError: No gateway answers.
+    """
+    endpoint = resolve(target)
+    if endpoint.admin is None:
+        sentence = f"the target '{target}' names no admin socket"
+        raise Refusal(422, "no_admin", sentence, 'add admin = "PATH" to it in plumbline.toml')
+    return look(endpoint.admin)
+
+
+async def closing(events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Pass events on, and close their source as soon as the reader is gone."""
+    async with contextlib.aclosing(events):  # type: ignore[type-var]  # an async generator, as all of ours are
+        async for event in events:
+            yield event
