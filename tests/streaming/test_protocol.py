@@ -71,7 +71,7 @@ def test_answers_repeat_the_id(request_id):
         ({"id": [1], "ping": 1}, "malformed", "id must be"),
         ({"id": "x" * 65, "ping": 1}, "malformed", "64 characters"),
         ({"id": 1, "unsubcribe": "a"}, "unknown-command", "did you mean 'unsubscribe'?"),
-        ({"id": 1, "zzz": "a"}, "unknown-command", "subscribe, unsubscribe, publish, ping"),
+        ({"id": 1, "zzz": "a"}, "unknown-command", "subscribe, unsubscribe, publish, history, presence, auth, ping"),
     ],
 )
 def test_what_is_wrong_is_said(request_, code, says):

@@ -35,8 +35,8 @@ def test_the_log_events_of_the_page_are_those_of_the_code():
 
 
 def test_the_error_codes_of_the_page_are_those_of_the_code():
-    files = ("core/protocol.py", "server/fanout.py")
-    source = "\n".join((ROOT / "src/plumbline/streaming" / name).read_text() for name in files)
+    files = [path for part in ("core", "server") for path in (ROOT / "src/plumbline/streaming" / part).glob("*.py")]
+    source = "\n".join(path.read_text() for path in files)
     codes = set(re.findall(r'RequestError\(\s*"([a-z-]+)"', source))
     told = set(re.findall(r"^\| `([a-z-]+)` \|", section("Protocol"), re.MULTILINE))
     assert told == codes

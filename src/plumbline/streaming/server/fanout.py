@@ -10,7 +10,7 @@ from typing import Protocol
 from plumbline.streaming.core import protocol
 from plumbline.streaming.core.channels import Channels, TooManySubscriptionsError
 from plumbline.streaming.core.counters import Counters
-from plumbline.streaming.core.frames import text_frame
+from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.protocol import Ping, Publish, RequestError, Subscribe
 from plumbline.streaming.core.settings import Overflow, Settings
 from plumbline.streaming.server import log
@@ -63,10 +63,10 @@ class Fanout:
         counters.published += 1
         counters.deliveries += len(readers)
         if readers:
-            frame = text_frame(protocol.message(channel, offset, data))
+            message = Message(protocol.message(channel, offset, data), channel)
             now = self._owner.now()
             for reader in readers:
-                reader.deliver(frame, channel, now)
+                reader.deliver(message, now)
         return offset
 
     def slowest(self, channel: str, size: int) -> Connection | None:
@@ -112,7 +112,7 @@ class Fanout:
             self._owner.counters.errors[failed.code] += 1
             answer = protocol.error(failed)
         if answer is not None:
-            connection.deliver(text_frame(answer), None, self._owner.now())
+            connection.deliver(Message(answer), self._owner.now())
         return None
 
     def _answer(self, connection: Connection, command: protocol.Command) -> bytes | None:
@@ -124,6 +124,8 @@ class Fanout:
             return None if request is None else protocol.ok(request, offset=offset)
         if isinstance(command, Subscribe):
             return self._subscribe(connection, command)
+        if not isinstance(command, protocol.Unsubscribe):
+            raise RequestError("unknown-command", "this gateway does not carry out that command", request)
         if not self.channels.unsubscribe(connection, command.channel):
             raise RequestError("not-subscribed", f"this connection does not read '{command.channel}'", request)
         return None if request is None else protocol.ok(request)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from picows import WSListener, WSTransport
 
 from plumbline.streaming.core.frames import PING_FRAME
+from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.outbox import Item, Limits, Outbox
 from plumbline.streaming.core.settings import Settings
 
@@ -79,22 +80,22 @@ class Writing(WSListener):
         """False as soon as a close frame was sent: nothing may follow it."""
         return self.fd >= 0 and self.ending is None and self.ws is not None and not self.ws.is_close_frame_sent
 
-    def deliver(self, frame: bytes, channel: str | None, now: float) -> None:
-        """Send one frame, or queue it.
+    def deliver(self, message: Message, now: float) -> None:
+        """Send one message, or queue it.
 
-        The first frame of a loop turn is written at once; more of them in the same turn are joined into one write.
+        The first message of a loop turn is written at once; more of them in the same turn are joined into one write.
         """
         if not self.live:
             return
         if not self.blocked and not self.outbox.queued_bytes:
             if self.turn != self.owner.turn:
                 self.turn = self.owner.turn
-                self._write(frame, now)
+                self._write(message.frame, now)
                 return
             if not self.corked:
                 self.corked = True
                 self.owner.flush_later(self)
-        self._queue(frame, channel, now)
+        self._queue(message, now)
 
     def has_room(self, size: int) -> bool:
         """Say whether `deliver` would lose nothing and close nothing."""
@@ -139,7 +140,8 @@ class Writing(WSListener):
                 self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.transport.abort()
 
-    def _queue(self, frame: bytes, channel: str | None, now: float) -> None:
+    def _queue(self, message: Message, now: float) -> None:
+        frame = message.frame
         limits, policy = self.owner.limits, self.owner.settings.overflow
         if not self.outbox.fits(len(frame), limits) and not self.blocked:
             self.flush()
@@ -147,7 +149,7 @@ class Writing(WSListener):
                 self._write(frame, now)
                 return
         before = self.outbox.dropped
-        if not self.outbox.offer(Item(frame, channel, now), limits, policy):
+        if not self.outbox.offer(Item(frame, message.channel, now), limits, policy):
             self.owner.overflowed(self, 0)
         elif self.outbox.dropped != before:
             self.owner.overflowed(self, self.outbox.dropped - before)
