@@ -31,6 +31,7 @@ class CloseCode:
 
 
 _AT_ONCE = "yes, after a short random delay"
+_FRESH = "yes, with a fresh token"
 _NO = "no: the client must be corrected"
 
 CODES = {
@@ -52,6 +53,8 @@ CODES = {
         CloseCode(1009, "message-too-big", _NO, "The client sent more than `max_message_bytes` in one message."),
         CloseCode(1011, "internal-error", _AT_ONCE, "The gateway met an error of its own; its log has it."),
         CloseCode(1012, "service-restart", _AT_ONCE, "The gateway was told to stop (SIGTERM)."),
+        CloseCode(4001, "token-expired", _FRESH, "The token's time is over, and no fresh one came with `auth`."),
+        CloseCode(4002, "auth-timeout", _FRESH, "No token came within `auth_timeout_s`."),
         CloseCode(
             4008,
             "slow-consumer",
@@ -62,11 +65,19 @@ CODES = {
         CloseCode(
             4010, "heartbeat-timeout", _AT_ONCE, "The client sent nothing for `heartbeat_timeout_s` after a ping."
         ),
+        CloseCode(
+            4029,
+            "rate-limited",
+            "yes, after 10 s or more, and more slowly",
+            "The client went on beyond its rates after `max_refusals` refusals.",
+        ),
+        CloseCode(4501, "bad-token", "no: another token is needed", "The token was refused; the reason says why."),
     )
 }
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, NO_CODE, LOST = 1000, 1001, 1002, 1003, 1005, 1006
 INVALID_UTF8, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART = 1007, 1009, 1011, 1012
 SLOW_CONSUMER, WRITE_TIMEOUT, HEARTBEAT_TIMEOUT = 4008, 4009, 4010
+TOKEN_EXPIRED, AUTH_TIMEOUT, RATE_LIMITED, BAD_TOKEN = 4001, 4002, 4029, 4501
 
 
 class CloseError(Exception):
