@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.streaming.core.closes import closes_table
-from plumbline.streaming.core.settings import settings_table
+from plumbline.streaming.core.settings import rules_table, settings_table
 from plumbline.streaming.server.metrics import metrics_table
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,13 @@ def section(title):
 
 
 @pytest.mark.parametrize(
-    ("title", "table"), [("Settings", settings_table), ("Close codes", closes_table), ("Metrics", metrics_table)]
+    ("title", "table"),
+    [
+        ("Settings", settings_table),
+        ("Channel rules", rules_table),
+        ("Close codes", closes_table),
+        ("Metrics", metrics_table),
+    ],
 )
 def test_a_table_of_the_page_is_the_table_of_the_code(title, table):
     lines = [line for line in section(title).splitlines() if line.startswith("|")]

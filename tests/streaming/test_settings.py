@@ -66,7 +66,7 @@ def test_text_is_read_as_people_write_it(key, text, value):
     ("key", "value", "says"),
     [
         ("queue_max_byte", 1, "there is no setting 'queue_max_byte'; did you mean 'queue_max_bytes'?"),
-        ("zzz", 1, "there is no setting 'zzz'; known are listen_backlog"),
+        ("zzz", 1, "there is no setting 'zzz'; known are overflow"),
         ("overflow", "drop_oldest", "did you mean 'drop-oldest'?"),
         ("overflow", 7, "overflow must be one of disconnect"),
         ("listen_backlog", 0, "listen_backlog=0 is out of range: it may be 1 to 65535"),
