@@ -87,6 +87,15 @@ class ChannelSettings:
         off=True,
         per_channel=True,
     )
+    publishes_per_s: float = setting(
+        0.0,
+        "{message}/s",
+        0.01,
+        1_000_000,
+        "Messages that clients may publish in one channel, all together; one more is answered `rate-limited`.",
+        off=True,
+        per_channel=True,
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

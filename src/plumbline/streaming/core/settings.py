@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
-from plumbline.streaming.core.broker_settings import BrokerSettings
 from plumbline.streaming.core.rules import NO_RULES, PREFIX, Resolved, Rules, split
+from plumbline.streaming.core.safety_settings import SafetySettings
 from plumbline.streaming.core.setting_kinds import (
     Kind,
     Overflow,
@@ -23,7 +23,7 @@ __all__ = ["Kind", "Overflow", "SettingError", "Settings", "kinds", "rules_table
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(BrokerSettings):
+class Settings(SafetySettings):
     """The gateway's settings; immutable, so that a change is a new object that was checked as a whole.
 
     Raises:
