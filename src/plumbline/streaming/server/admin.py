@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,33 @@ from plumbline.streaming.server.acceptor import Acceptor, Spare, listen_admin
 LINE_LIMIT = 65536  # bytes of one request
 SPARE_DESCRIPTORS = 2
 
-Answer = Callable[[], dict[str, Any]]
+Answer = Callable[[], dict[str, Any] | Awaitable[dict[str, Any]]]
+Action = Callable[[Any], Any]
 
 
 class Admin:
     """Answers `{"get": …}` and `{"set": {…}}`, also when the process has no descriptors left.
 
+    What answers may be a plain function or a coroutine function; a `SettingError` from it refuses the request.
+
     Args:
         path: The socket's path.
         views: What can be got, by name.
         change: Applies settings and returns all of them.
+        actions: Further verbs by name, as in `{"scale": 3}`: called with the value, they return the result.
     """
 
-    def __init__(self, path: str, views: Mapping[str, Answer], change: Callable[[dict[str, Any]], Any]) -> None:
+    def __init__(
+        self,
+        path: str,
+        views: Mapping[str, Answer],
+        change: Callable[[dict[str, Any]], Any],
+        actions: Mapping[str, Action] | None = None,
+    ) -> None:
         self.path = path
         self._views = views
         self._change = change
+        self._actions: dict[str, Action] = {"get": self._get, "set": self._set, **(actions or {})}
         self._loop = asyncio.get_running_loop()
         listener = listen_admin(path)
         self._inode = os.stat(path).st_ino  # noqa: PTH116 - as the string it is
@@ -63,7 +74,7 @@ class Admin:
                 buffer += piece
                 while (end := buffer.find(b"\n")) >= 0:
                     line, buffer = bytes(buffer[:end]), buffer[end + 1 :]
-                    await self._loop.sock_sendall(link, _line(self._answer(line)))
+                    await self._loop.sock_sendall(link, _line(await self._answer(line)))
                 if len(buffer) > LINE_LIMIT:
                     await self._loop.sock_sendall(link, _line(_refusal(f"a request has at most {LINE_LIMIT} bytes")))
                     return
@@ -73,22 +84,25 @@ class Admin:
             link.close()
             self._spare.refill()
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
             return _refusal("the request is no JSON")
-        if not isinstance(asked, dict) or len(asked) != 1 or not asked.keys() <= {"get", "set"}:
-            return _refusal('a request is {"get": name} or {"set": {setting: value}}')
+        if not isinstance(asked, dict) or len(asked) != 1 or not asked.keys() <= self._actions.keys():
+            further = "".join(f', {{"{verb}": …}}' for verb in self._actions if verb not in ("get", "set"))
+            return _refusal('a request is {"get": name} or {"set": {setting: value}}' + further)
         try:
-            return {"ok": True, "result": self._set(asked["set"]) if "set" in asked else self._get(asked["get"])}
+            [(verb, value)] = asked.items()
+            result = self._actions[verb](value)
+            return {"ok": True, "result": await result if isinstance(result, Awaitable) else result}
         except SettingError as error:
             return _refusal(str(error))
         except Exception as error:  # an admin request must not end the gateway
             logging.getLogger(log.NAME).exception("internal error: admin request")
             return _refusal(f"internal error: {error}")
 
-    def _get(self, name: object) -> dict[str, Any]:
+    def _get(self, name: object) -> Any:
         view = self._views.get(name) if isinstance(name, str) else None
         if view is None:
             raise SettingError(f"there is no view {name!r}; there are {', '.join(self._views)}")
