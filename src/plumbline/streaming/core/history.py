@@ -1,0 +1,104 @@
+"""The newest messages of one channel, bounded three ways. Pure: the clock is passed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import NamedTuple
+
+from plumbline.streaming.core.broker import Entry, Past, Position
+from plumbline.streaming.core.channel_settings import ChannelSettings
+
+
+class Bounds(NamedTuple):
+    """How much of a channel is kept; whichever is reached first counts.
+
+    Args:
+        messages: Messages.
+        size: Bytes of their data.
+        seconds: Age of the oldest.
+    """
+
+    messages: int
+    size: int
+    seconds: float
+
+    @classmethod
+    def of(cls, rule: ChannelSettings) -> Bounds:
+        """Return the bounds that a channel's rule sets."""
+        return cls(rule.history_messages, rule.history_bytes, rule.history_s)
+
+
+class History:
+    """One channel: its epoch, its head, and the messages up to it that are still known.
+
+    What is kept has no hole and ends with the head, so it can be told whether it reaches back to a position.
+
+    Args:
+        epoch: Text that no earlier row of offsets of this channel had.
+    """
+
+    __slots__ = ("_kept", "_times", "epoch", "offset", "size")
+
+    def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.offset = 0
+        self.size = 0  # bytes of data that are kept
+        # None until there is something to keep: most channels of a large gateway are quiet.
+        self._kept: deque[Entry] | None = None
+        self._times: deque[float] | None = None
+
+    def __len__(self) -> int:
+        return len(self._kept) if self._kept else 0
+
+    @property
+    def head(self) -> Position:
+        """Where the channel stands."""
+        return Position(self.epoch, self.offset)
+
+    def append(self, data: bytes, bounds: Bounds, now: float) -> Position:
+        """Add a message and return its position."""
+        self.offset += 1
+        if bounds.messages:
+            if self._kept is None or self._times is None:
+                self._kept, self._times = deque(), deque()
+            self._kept.append(Entry(self.offset, data))
+            self._times.append(now)
+            self.size += len(data)
+        self.trim(bounds, now)
+        return Position(self.epoch, self.offset)
+
+    def trim(self, bounds: Bounds, now: float) -> None:
+        """Forget what is too much or too old."""
+        kept, times = self._kept, self._times
+        if kept is None or times is None:
+            return
+        while kept and (len(kept) > bounds.messages or self.size > bounds.size or now - times[0] > bounds.seconds):
+            self.drop_oldest()
+
+    def drop_oldest(self) -> int:
+        """Forget the oldest message and return its size in bytes; 0 if there is none."""
+        if not self._kept or not self._times:
+            return 0
+        size = len(self._kept.popleft().data)
+        self._times.popleft()
+        self.size -= size
+        if not self._kept:
+            self._kept = self._times = None
+        return size
+
+    def past(self, since: Position | None, limit: int, bounds: Bounds, now: float) -> Past:
+        """Return what came after `since`: all of it, or nothing; with None the newest `limit` messages."""
+        self.trim(bounds, now)
+        known = len(self)
+        if since is None:
+            return Past(self.head, self._last(min(limit, known)), recovered=True)
+        missed = self.offset - since.offset
+        if since.epoch != self.epoch or not 0 <= missed <= min(limit, known):
+            return Past(self.head, (), recovered=False)
+        return Past(self.head, self._last(missed), recovered=True)
+
+    def _last(self, count: int) -> tuple[Entry, ...]:
+        if not self._kept:
+            return ()
+        return tuple(islice(reversed(self._kept), count))[::-1]
