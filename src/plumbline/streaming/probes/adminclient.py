@@ -48,7 +48,7 @@ def ask(path: str | os.PathLike[str], request: dict[str, Any], timeout_s: float 
         raise AdminError("permission", f"{path} belongs to another user; run this as the gateway's user") from None
     except OSError as error:
         raise AdminError("unreachable", _unreachable(path, error)) from None
-    return _result(path, line)
+    return result(path, line)
 
 
 def _line(link: socket.socket) -> bytes:
@@ -67,7 +67,12 @@ def _unreachable(path: str | os.PathLike[str], error: OSError) -> str:
     return f"no gateway listens on {path} ({error.strerror or error})"
 
 
-def _result(path: str | os.PathLike[str], line: bytes) -> Any:
+def result(path: str | os.PathLike[str], line: bytes) -> Any:
+    """Return the result in an answer's line.
+
+    Raises:
+        AdminError: The gateway refused, or this is no answer.
+    """
     try:
         answer = json.loads(line)
         if answer["ok"] is True:

@@ -90,6 +90,7 @@ class Gateway:
                     "settings": self._settings_now,
                     "queues": self.queues,
                     "closes": self.closes,
+                    "metrics": self._exposition,
                 }
                 self._admin = Admin(self._admin_path, views, self.configure)
         except OSError:
@@ -186,6 +187,10 @@ class Gateway:
             RuntimeError: The gateway does not run.
         """
         return report.closes(self._hub)
+
+    def _exposition(self) -> dict[str, Any]:
+        """Return the Prometheus text: of one worker of several, which cannot be reached by its port alone."""
+        return {"text": self._hub.exposition().decode()}
 
     def _listen(self) -> socket.socket:
         backlog = self._first.listen_backlog

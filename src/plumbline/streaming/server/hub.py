@@ -89,10 +89,14 @@ class Hub:
         """Return how many accepted sockets have not completed a request."""
         return sum(not arrival.answered for arrival in self.door.waiting.values())
 
+    def exposition(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return self._metrics.text()
+
     def page(self, path: bytes) -> tuple[int, str, bytes] | None:
         """Answer a plain HTTP request, if it is one of the gateway's pages."""
         if path == b"/metrics":
-            return 200, CONTENT_TYPE, self._metrics.text()
+            return 200, CONTENT_TYPE, self.exposition()
         if path == b"/healthz":
             state = "draining" if self.draining else "ok"
             body = json.dumps({"status": state, "connections": len(self.connections)}).encode() + b"\n"
