@@ -99,6 +99,11 @@ def reconnect(after_s: float, within_s: float, because: str) -> bytes:
     return to_json({"reconnect": {"after_s": round(after_s, 3), "within_s": round(within_s, 3), "because": because}})
 
 
+def expiring(in_s: float) -> bytes:
+    """Encode that the token's time is nearly over: a fresh one is wanted, with `auth`."""
+    return to_json({"expiring": {"in_s": round(in_s, 3)}})
+
+
 def hello(client: str, heartbeat_s: float, max_message_bytes: int) -> bytes:
     """Encode the greeting, for clients that asked for one."""
     told = {

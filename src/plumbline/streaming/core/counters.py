@@ -24,6 +24,8 @@ class Counters:
         holds: Times that a publisher had to wait for a slow reader.
         errors: Requests answered with an error, by code.
         pings: Heartbeats sent.
+        limited: Commands and frames beyond a rate, by limit (`commands`, `bytes`, `frames`, `user-commands`, …).
+        tokens: Tokens looked at, by result (`accepted`, `refreshed`, `bad-token`, `token-expired`).
     """
 
     accepted: int = 0
@@ -37,6 +39,8 @@ class Counters:
     holds: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     pings: int = 0
+    limited: Counter[str] = field(default_factory=Counter)
+    tokens: Counter[str] = field(default_factory=Counter)
 
 
 class LoopLag:

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 FEWEST_KEPT = 64
+GRAIN = 1e-6  # units: less than this is the rounding of clocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Rate:
         full_at = max(full_at, now)
         missing = (full_at - now) * self.per_s  # units that are not there
         room = max(0.0, self.burst - cost)
-        if missing > room:
+        if missing > room + GRAIN:
             return full_at, (missing - room) / self.per_s
         return full_at + cost / self.per_s, 0.0
 

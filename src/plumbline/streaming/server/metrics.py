@@ -40,6 +40,8 @@ LABELLED = {
     "overflows": ("queue_overflows", "policy", "Times an outbound queue was found full."),
     "dropped": ("dropped", "policy", "Messages that the overflow policy forgot."),
     "errors": ("request_errors", "code", "Requests answered with an error."),
+    "limited": ("rate_limited", "limit", "Commands and frames beyond a rate."),
+    "tokens": ("tokens", "result", "Tokens looked at."),
 }
 
 

@@ -145,6 +145,8 @@ def stats(owner: Owner) -> dict[str, Any]:
         "held_publishers": len(owner.fanout.held),
         "errors": dict(counters.errors),
         "pings": counters.pings,
+        "limited": dict(counters.limited),
+        "tokens": dict(counters.tokens),
         "queued_bytes": sum(outbox.waiting_bytes for outbox in outboxes),
         "queued_messages": sum(map(len, outboxes)),
         "fullest_queue_bytes": max((outbox.waiting_bytes for outbox in outboxes), default=0),
