@@ -14,10 +14,13 @@ from typing import Any, ClassVar, Protocol
 from plumbline.evidence import Endpoint
 from plumbline.lab.service import Service, Workload
 
+MACHINE = "machine"
+"""Need of a fault whose proof runs alone, and its two labs one after the other."""
 NEEDS = {
     "linux": "a Linux kernel",
     "haproxy": "haproxy on the PATH",
     "netns": "a network namespace of its own (root, or unprivileged user namespaces)",
+    MACHINE: "the machine to itself: it breaks, or is judged by, something that all labs share",
     "cgroup": "a memory cgroup that it may create (root on cgroup v1 or v2, or a delegated v2 cgroup)",
 }
 """What a fault may ask of the machine, and how a person would say it."""

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from plumbline.lab.errors import LabError, MissingError
 from plumbline.lab.fault import Topology
 from plumbline.lab.holds import Holds, started
 from plumbline.lab.keeper import cgroup as cgroups
-from plumbline.lab.keeper.namespace import inhabitants, of
+from plumbline.lab.keeper.namespace import inhabitants, of, pin
 from plumbline.lab.link import Link
 from plumbline.lab.logs import after
 from plumbline.lab.parts import START_S, FrontPart, GatewayPart, unit
@@ -75,6 +76,7 @@ class RunningLab:
         self.link.ask("hold", cgroups=list(holds.cgroups), files=[str(holds.path)])
         if topology.netns:
             self._namespace = of(self.link.pid)
+            weakref.finalize(self, os.close, pin(self.link.pid))
         make_commands(self.folder)
         self.gateway = GatewayPart(self, topology.settings)
         if topology.haproxy is not None:

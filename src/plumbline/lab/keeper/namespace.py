@@ -47,8 +47,16 @@ def enter() -> None:
 
 
 def of(pid: int) -> str:
-    """Return the network namespace of a process, as the kernel names it: `net:[4026532000]`."""
+    """Return the network namespace of a process, as the kernel names it: `net:[4026532000]`; names are used again."""
     return str(Path(f"/proc/{pid}/ns/net").readlink())
+
+
+def pin(pid: int) -> int:
+    """Return a file descriptor that keeps the network namespace of a process.
+
+    As long as it is open, the kernel gives its name to no other one, so that `inhabitants` counts no strangers.
+    """
+    return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def inhabitants(namespace: str) -> list[int]:

@@ -15,7 +15,8 @@ class Patience:
         stretch: Factor on the record's `detect_within_s` and `recover_within_s`, which hold for an idle machine.
         hold_s: How long red must last without a fix, and green with one, in seconds.
         hold_runs: Runs of the diagnostic in a row that must agree over that time.
-        decoy_s: How long a decoy is watched at most, in seconds, if the record gives its fix that long.
+        decoy_s: How long a decoy is watched, in seconds, as long as it is not known how long the fix took.
+        decoy_factor: How long then: so many times as long as the fix took to turn green at the same time.
         step_s: For one step of the guide, in seconds.
         poll_s: Pause between two looks, in seconds.
         window_s: Length of the window of the workload's measurements, in seconds.
@@ -27,6 +28,7 @@ class Patience:
     hold_s: float = 1.5
     hold_runs: int = 3
     decoy_s: float = 4.0
+    decoy_factor: float = 1.5
     step_s: float = 60.0
-    poll_s: float = 0.1
-    window_s: float = 1.5
+    poll_s: float = 0.05
+    window_s: float = 1.0

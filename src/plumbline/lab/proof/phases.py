@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 
 from plumbline.catalogue import Catalogue
 from plumbline.diagnosis.findings import Status
+from plumbline.diagnosis.report import Result
 from plumbline.handbook.fences import Step
 from plumbline.lab.proof.course import Course, Found, PhaseError
 from plumbline.lab.proof.stage import Stage
@@ -20,13 +23,12 @@ Find = Callable[..., list[dict[str, object]]]
 
 
 def baseline(stage: Stage, course: Course) -> str:
-    """The healthy lab: the workload is served, the linked diagnostic is ok, and no other is red."""
-    served(stage)
-    results: dict[str, object] = {}
+    """The healthy lab, at one time: the workload is served, the linked diagnostic is ok, and no other is red."""
+    connected(stage)
+    first = stage.witness.look_at_all_beside()
 
     def judged() -> bool:
-        nonlocal results
-        course.healthy = stage.witness.look_at_all()
+        course.healthy = first.result() if not course.healthy else stage.witness.look_at_all()
         linked = course.healthy.get(stage.subject.linked)
         if linked is None:
             raise PhaseError(f"there is no diagnostic '{stage.subject.linked}' in the catalogue")
@@ -40,6 +42,7 @@ def baseline(stage: Stage, course: Course) -> str:
         return f"nothing is broken, but {linked.id} is {linked.status}: {linked.sentence}"
 
     stage.wait(judged, stage.patience.settle_s, unjudged)
+    enough(stage)  # after the diagnostics: the workload was served while they looked
     course.baseline = stage.service()
     ok = sum(result.status is Status.OK for result in course.healthy.values())
     return f"{ok} of {len(course.healthy)} diagnostics ok, none red; {course.baseline}"
@@ -51,12 +54,35 @@ def served(stage: Stage) -> None:
     Raises:
         PhaseError: It never is.
     """
+    connected(stage)
+    enough(stage)
+
+
+def connected(stage: Stage) -> None:
+    """Wait until all clients are connected; what they met on the way counts no longer.
+
+    Raises:
+        PhaseError: Some never are.
+    """
+
+    def complete() -> bool:
+        service = stage.service()
+        return service.clients == service.clients_wanted
+
     stage.wait(
-        lambda: stage.service().clients == stage.service().clients_wanted,
+        complete,
         stage.patience.settle_s,
         lambda: f"not all clients can connect: {stage.service()}; {'; '.join(stage.service().errors)}",
     )
     stage.lab.mark()
+
+
+def enough(stage: Stage) -> None:
+    """Wait for a whole window in which the workload was served as it should be.
+
+    Raises:
+        PhaseError: It never is.
+    """
     stage.wait(
         lambda: not stage.unserved(),
         stage.patience.settle_s,
@@ -152,27 +178,44 @@ def _short(text: str) -> str:
     return line if len(line) <= 80 else f"{line[:79]}…"
 
 
-def control(stage: Stage, course: Course) -> str:
-    """Doing nothing stays red and goes on hurting; and so does each decoy."""
-    began = time.monotonic()
-    _still_red(stage, "nothing was done", stage.patience.hold_s)
-    held = time.monotonic() - began
-    # A decoy gets as long to work as the record promises for the fix, up to the prover's patience.
-    decoy_s = max(stage.patience.hold_s, min(stage.subject.problem.proof.recover_within_s, stage.patience.decoy_s))
+def control(stage: Stage, course: Course, fix_took_s: Callable[[], float | None] | None = None) -> str:
+    """Doing nothing stays red and goes on hurting; and so does each decoy.
+
+    Doing nothing began with the first red: every look since then counts.
+
+    Args:
+        stage: The broken lab.
+        course: Where decoys are noted.
+        fix_took_s: How long the guide's own fix took to turn green beside this, in seconds; None while it is not known.
+    """
+    idle = [sample for sample in stage.witness.samples if stage.first_red and sample.moment >= stage.first_red.moment]
+    _still_red(stage, "nothing was done", stage.patience.hold_s, idle)
+    held = time.monotonic() - (stage.first_red.moment if stage.first_red else stage.injected_at)
     for step in stage.subject.decoys:
         outcome = stage.lab.run(step.code, timeout_s=stage.patience.step_s)
         if outcome.code != 0:
             raise PhaseError(f"the decoy '{step.id}' cannot be applied (exit {outcome.code}): {_short(outcome.output)}")
         stage.lab.mark()
-        status = _still_red(stage, f"the decoy '{step.id}' was applied", decoy_s)
+        status = _still_red(stage, f"the decoy '{step.id}' was applied", partial(_chance_s, stage, fix_took_s))
         course.decoys.append((step.id, str(status)))
     tried = "".join(f"; decoy '{name}': {status}" for name, status in course.decoys)
     return f"left alone, it stays red ({held:.1f} s watched){tried}"
 
 
-def _still_red(stage: Stage, what: str, hold_s: float) -> Status:
-    limit = stage.subject.problem.proof.detect_within_s * stage.patience.stretch + hold_s
-    stays_red, samples = stage.settle(limit, hold_s=hold_s, served=lambda: not stage.felt().hurts, red_ends=True)
+def _chance_s(stage: Stage, fix_took_s: Callable[[], float | None] | None) -> float:
+    """Return how long a decoy may take to work, in seconds: longer than the fix took beside it."""
+    took_s = fix_took_s() if fix_took_s is not None else None
+    if took_s is not None:
+        return max(stage.patience.hold_s, stage.patience.decoy_factor * took_s)
+    return max(stage.patience.hold_s, min(stage.subject.problem.proof.recover_within_s, stage.patience.decoy_s))
+
+
+def _still_red(stage: Stage, what: str, hold_s: Callable[[], float] | float, before: Sequence[Sample] = ()) -> Status:
+    long_s = hold_s() if callable(hold_s) else hold_s
+    limit = stage.subject.problem.proof.detect_within_s * stage.patience.stretch + long_s
+    stays_red, samples = stage.settle(
+        limit, hold_s=hold_s, served=lambda: not stage.felt().hurts, red_ends=True, before=before
+    )
     if not stays_red:
         raise PhaseError(f"{what}, and yet it is ok again: {samples[-1].result.sentence}")
     felt = stage.felt()
@@ -219,8 +262,14 @@ def green(stage: Stage, course: Course, began: float) -> str:
     """The diagnostic is ok and stays so, the workload is served as in the baseline, and nothing was deleted for it."""
     limit = stage.subject.problem.proof.recover_within_s * stage.patience.stretch
 
+    beside: Future[dict[str, Result]] | None = None
+
     def served_again() -> bool:
-        return not stage.felt().hurts and not stage.unserved(course.baseline)
+        nonlocal beside
+        again = not stage.felt().hurts and not stage.unserved(course.baseline)
+        if again and beside is None:
+            beside = stage.witness.look_at_all_beside()
+        return again
 
     try:
         _, samples = stage.settle(limit, hold_s=stage.patience.hold_s, served=served_again, red_ends=False)
@@ -228,9 +277,13 @@ def green(stage: Stage, course: Course, began: float) -> str:
         felt, unserved = stage.felt(), stage.unserved(course.baseline)
         rest = f"; {felt.sentence}" + (f"; {', '.join(unserved)}" if unserved else "")
         raise PhaseError(f"the fix was applied, but {error}{rest}") from None
-    results = stage.witness.look_at_all()
+    results = beside.result() if beside else {}
+    if not results or results[stage.subject.linked].status is not Status.OK or stage.strangers(results):
+        results = stage.witness.look_at_all()  # it began too early, or it is so: this one decides
     if strangers := stage.strangers(results):
         raise PhaseError(f"the fix was applied, and now {'; '.join(strangers)}")
+    if (last := results[stage.subject.linked]).status.red:
+        raise PhaseError(f"the fix was applied, and {last.id} was ok, but is {last.status} again: {last.sentence}")
     course.green = samples[-1].result
     course.time_to_green_s = samples[0].moment - began
     return f"ok {course.time_to_green_s:.1f} s after the fix began, and it stays so; {stage.service()}"

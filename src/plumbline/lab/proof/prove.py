@@ -1,18 +1,22 @@
-"""Prove one guide: run the phases on a lab of its own, and clean up whatever happens."""
+"""Prove one guide: run the phases on labs of its own, and clean up whatever happens."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from importlib.metadata import entry_points
 
 from plumbline.catalogue import Catalogue
 from plumbline.lab import needs
 from plumbline.lab.errors import LabError
+from plumbline.lab.fault import MACHINE
 from plumbline.lab.lab import RunningLab
 from plumbline.lab.proof import phases
-from plumbline.lab.proof.course import Course, Phase, PhaseError
+from plumbline.lab.proof.acts import Acts, Listener, StopError
+from plumbline.lab.proof.course import Course, PhaseError
+from plumbline.lab.proof.cure import Cure, cure
 from plumbline.lab.proof.patience import Patience
 from plumbline.lab.proof.stage import Stage
 from plumbline.lab.proof.subject import Subject
@@ -20,12 +24,8 @@ from plumbline.lab.proof.versions import versions
 from plumbline.lab.proof.witness import Diagnoses, Witness
 from plumbline.lab.running import running
 
-Listener = Callable[[str, Phase | None], None]
-"""Called with the name of a phase and None when it begins, and with its outcome when it ends."""
-
-
-class _StopError(Exception):
-    """A phase was red; the later ones cannot be tried."""
+_LET_GO_S = 3.0
+"""Within this time the kernel has let go of what has ended, in seconds."""
 
 
 def search() -> phases.Find | None:
@@ -37,7 +37,7 @@ def search() -> phases.Find | None:
 
 
 class Prover:
-    """Proves guides of one catalogue.
+    """Proves guides of one catalogue; several threads may call `prove` at once.
 
     Args:
         catalogue: The catalogue.
@@ -61,99 +61,67 @@ class Prover:
         self.find = find
         self.patience = patience or Patience()
         self.listen = listen or (lambda _name, _phase: None)
-        self._began: dict[str, float] = {}
 
-    def prove(self, subject: Subject) -> Course:
-        """Prove one guide; what goes wrong is in the course, not raised."""
+    def prove(self, subject: Subject, listen: Listener | None = None) -> Course:
+        """Prove one guide; what goes wrong is in the course, not raised.
+
+        Args:
+            subject: What to prove.
+            listen: Told of the progress of this one, instead of the prover's own listener.
+        """
         course = Course(subject.id, versions=versions(subject))
         began = time.monotonic()
         labs: list[RunningLab] = []
-        with suppress(_StopError):
-            self._play(subject, course, labs)
-        self._act(course, "clean-up", lambda: _clean(labs), stop=False)
+        acts = Acts(course, listen or self.listen)
+        with suppress(StopError):
+            self._play(subject, acts, labs)
+        acts.act("clean-up", lambda: _clean(labs), stop=False)
         course.duration_s = time.monotonic() - began
         return course
 
-    def _play(self, subject: Subject, course: Course, labs: list[RunningLab]) -> None:
+    def _play(self, subject: Subject, acts: Acts, labs: list[RunningLab]) -> None:
         """Play all phases. Decoys spoil a lab, so that a fix after decoys begins on a lab that was broken afresh."""
-        with self._stage(subject, course, labs) as stage:
-            self._act(course, "baseline", lambda: phases.baseline(stage, course))
-            self._act(course, "inject", lambda: phases.inject(stage, course))
-            self._act(course, "red", lambda: phases.red(stage, course))
-            self._act(course, "found", lambda: phases.found(stage, course, self.catalogue, self.find))
-            self._act(course, "control", lambda: phases.control(stage, course))
-            if not subject.decoys:
-                self._cure(stage, course)
-                return
-        with self._stage(subject, course, labs, first="fix") as stage:
-            self._cure(stage, course, afresh=True)
-
-    def _cure(self, stage: Stage, course: Course, *, afresh: bool = False) -> None:
-        began = time.monotonic()
-
-        def fixed() -> str:
-            nonlocal began
-            if afresh:
-                phases.served(stage)
-                phases.inject(stage, course)
-                phases.told(stage)
-            began = time.monotonic()
-            said = phases.fix(stage, course)
-            return f"{said} (on a lab broken afresh)" if afresh else said
-
-        self._act(course, "fix", fixed)
-        self._act(course, "green", lambda: phases.green(stage, course, began))
+        course = acts.course
+        setting = partial(self._stage, subject, labs)
+        beside = MACHINE not in subject.fault.needs
+        second = Cure(setting, course, beside=beside) if subject.decoys else None
+        with second or nullcontext():
+            with setting(acts, "baseline") as stage:
+                acts.act("baseline", lambda: phases.baseline(stage, course))
+                if second is not None and course.baseline is not None:
+                    second.go(course.baseline)
+                acts.act("inject", lambda: phases.inject(stage, course))
+                acts.act("red", lambda: phases.red(stage, course))
+                acts.act("found", lambda: phases.found(stage, course, self.catalogue, self.find))
+                took_s = second.took_s if second is not None and beside else None
+                acts.act("control", lambda: phases.control(stage, course, took_s))
+                if second is None:
+                    cure(stage, acts)
+                    return
+            second.conclude(acts)
 
     @contextmanager
-    def _stage(
-        self, subject: Subject, course: Course, labs: list[RunningLab], first: str = "baseline"
-    ) -> Iterator[Stage]:
+    def _stage(self, subject: Subject, labs: list[RunningLab], acts: Acts, first: str) -> Iterator[Stage]:
         """Start a lab; one that cannot start makes the phase that needed it red."""
-        fault = subject.fault()
-        self._begin(first)
+        if first == "baseline":
+            acts.begin(first)
         try:
+            fault = subject.fault()
             needs.check(needs.required(fault))
-            platform = running(fault.topology, purpose="prove", problem=subject.id)
+            platform = running(fault.topology, purpose="prove", problem=subject.id, isolated=True)
             lab = platform.__enter__()
         except LabError as error:
-            self._end(course, first, f"cannot run: {error}", ok=False)
-            raise _StopError from None
+            acts.begin(first)
+            acts.end(first, f"cannot run: {error}", ok=False)
+            raise StopError from None
         labs.append(lab)
+        witness = Witness(self.runner, subject.linked, lambda: lab.endpoint)
+        stage = Stage(subject, lab, fault, witness, self.patience)
         try:
-            witness = Witness(self.runner, subject.linked, lambda: lab.endpoint)
-            yield Stage(subject, lab, fault, witness, self.patience)
+            yield stage
         finally:
+            witness.rest()
             platform.__exit__(None, None, None)
-
-    def _act(self, course: Course, name: str, play: Callable[[], str], *, stop: bool = True) -> None:
-        """Play one phase and note how it went.
-
-        Raises:
-            _StopError: It is red.
-        """
-        self._begin(name)
-        try:
-            sentence = play()
-        except (PhaseError, LabError) as error:
-            self._end(course, name, str(error), ok=False)
-        except Exception as error:  # noqa: BLE001 - a fault or a diagnostic of the catalogue may raise anything
-            self._end(course, name, f"{type(error).__name__}: {error}", ok=False)
-        else:
-            self._end(course, name, sentence, ok=True)
-            return
-        if stop:
-            raise _StopError
-
-    def _begin(self, name: str) -> None:
-        """Note when a phase begins; starting its lab belongs to it."""
-        if name not in self._began:
-            self._began[name] = time.monotonic()
-            self.listen(name, None)
-
-    def _end(self, course: Course, name: str, sentence: str, *, ok: bool) -> None:
-        phase = Phase(name, ok, sentence, time.monotonic() - self._began.pop(name))
-        course.phases.append(phase)
-        self.listen(name, phase)
 
 
 def _clean(labs: list[RunningLab]) -> str:
@@ -162,7 +130,9 @@ def _clean(labs: list[RunningLab]) -> str:
     Raises:
         PhaseError: Something is.
     """
-    left = [thing for lab in labs for thing in lab.leftovers()]
+    deadline = time.monotonic() + _LET_GO_S
+    while (left := [thing for lab in labs for thing in lab.leftovers()]) and time.monotonic() < deadline:
+        time.sleep(0.05)  # a diagnostic has answered before its process ends
     if left:
         raise PhaseError(f"left behind: {', '.join(left)}")
     if not labs:

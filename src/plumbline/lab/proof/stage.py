@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from plumbline.diagnosis.report import Result
@@ -30,6 +31,7 @@ class Stage:
         injected_at: When the fault was injected (monotonic clock, in seconds).
         crew: Processes that ran before the fix, by name: a fix must not remove them.
         first_red: The first red with a declared cause.
+        cancelled: When set, every wait ends.
     """
 
     subject: Subject
@@ -40,18 +42,25 @@ class Stage:
     injected_at: float = 0.0
     crew: frozenset[str] = frozenset()
     first_red: Sample | None = field(default=None)
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, step: Callable[[], bool], limit_s: float, failure: Callable[[], str]) -> None:
         """Repeat a step until it is true.
 
         Raises:
-            PhaseError: It was not within the limit; `failure` words it.
+            PhaseError: It was not within the limit (`failure` words it), or the stage was abandoned.
         """
         deadline = time.monotonic() + limit_s
         while not step():
             if time.monotonic() > deadline:
                 raise PhaseError(f"{failure()} (waited {limit_s:.0f} s)")
-            time.sleep(self.patience.poll_s)
+            if self.cancelled.wait(self.patience.poll_s):
+                raise PhaseError("the proof was given up")
+
+    def abandon(self) -> None:
+        """End the lab under whoever plays on it, from another thread."""
+        self.cancelled.set()
+        self.lab.link.close()
 
     def service(self) -> Service:
         """Return what the workload measured lately."""
@@ -96,15 +105,22 @@ class Stage:
         ]
 
     def settle(
-        self, limit_s: float, *, hold_s: float, served: Callable[[], bool], red_ends: bool
+        self,
+        limit_s: float,
+        *,
+        hold_s: Callable[[], float] | float,
+        served: Callable[[], bool],
+        red_ends: bool,
+        before: Sequence[Sample] = (),
     ) -> tuple[bool, list[Sample]]:
         """Watch until the diagnostic has agreed with itself for long enough.
 
         Args:
             limit_s: Longest wait, in seconds.
-            hold_s: How long it must agree, in seconds.
+            hold_s: How long it must agree, in seconds; asked again at each look if it is not known yet.
             served: Asked beside each green; a green while the workload is not served counts nothing.
             red_ends: Stop at lasting red, too; after a fix red may take its time to go.
+            before: Looks that count already: nothing was done since the first of them.
 
         Returns:
             (True, the streak) for lasting red, (False, the streak) for lasting green.
@@ -112,7 +128,7 @@ class Stage:
         Raises:
             PhaseError: It goes to and fro, or cannot be judged.
         """
-        samples: list[Sample] = []
+        samples: list[Sample] = list(before)
         runs = self.patience.hold_runs
 
         def step() -> bool:
@@ -121,8 +137,9 @@ class Stage:
                 samples.clear()
                 return False
             samples.append(sample)
-            stays = red_ends and bool(lasting(samples, runs, hold_s, red=True))
-            return stays or bool(lasting(samples, runs, hold_s, red=False))
+            long_s = hold_s() if callable(hold_s) else hold_s
+            stays = red_ends and bool(lasting(samples, runs, long_s, red=True))
+            return stays or bool(lasting(samples, runs, long_s, red=False))
 
         self.wait(step, limit_s, lambda: f"it comes to no rest: {self.last_words()}")
         return samples[-1].red, streak(samples, red=samples[-1].red)

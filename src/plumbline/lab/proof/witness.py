@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from plumbline.diagnosis.findings import Status
 from plumbline.diagnosis.report import Report, Result
 from plumbline.evidence import Endpoint
+from plumbline.lab.proof.later import later
 
 
 class Diagnoses(Protocol):
@@ -54,6 +56,7 @@ class Witness:
     endpoint: Callable[[], Endpoint]
     clock: Callable[[], float] = time.monotonic
     samples: list[Sample] = field(default_factory=list)
+    _beside: list[Future[dict[str, Result]]] = field(default_factory=list)
 
     def look(self) -> Sample:
         """Run the linked diagnostic once."""
@@ -63,8 +66,21 @@ class Witness:
         return sample
 
     def look_at_all(self) -> dict[str, Result]:
-        """Run all diagnostics; results by id."""
-        return {result.id: result for result in self.runner.run(None, self.endpoint()).results}
+        """Run all diagnostics; results by id. The linked one's counts as a look at it, too."""
+        results = {result.id: result for result in self.runner.run(None, self.endpoint()).results}
+        if self.linked in results:
+            self.samples.append(Sample(self.clock(), results[self.linked]))
+        return results
+
+    def look_at_all_beside(self) -> Future[dict[str, Result]]:
+        """Run all diagnostics beside what the caller does; `rest` waits for their end."""
+        future = later(self.look_at_all)
+        self._beside.append(future)
+        return future
+
+    def rest(self) -> None:
+        """Wait until no diagnostic runs any more: those in a lab's namespace would outlive the lab."""
+        wait(self._beside)
 
 
 def streak(samples: list[Sample], *, red: bool) -> list[Sample]:
