@@ -203,14 +203,31 @@ def _base(course: _Course, rate: Rate) -> int:
     return course.current - added + taken
 
 
+def instead(policy: Policy, before: History, decision: Decision, change: int, now: float) -> History:
+    """Return the history when another change than the decided one was made.
+
+    Args:
+        policy: The rules.
+        before: The history that was passed to `decide`.
+        decision: What it returned.
+        change: Replicas added, negative if taken away, 0 if nothing was done.
+        now: The clock at the decision.
+    """
+    return _changed(policy, replace(before, recommended=decision.history.recommended), change, now)
+
+
 def _finish(course: _Course, replicas: int, proposals: tuple[Proposal, ...], asked: int | None) -> Decision:
     """Note the change that is about to happen."""
-    change, history = replicas - course.current, course.history
-    if change > 0:
-        history = replace(history, ups=_event(history.ups, course.policy.up, Moment(course.now, change)))
-    elif change < 0:
-        history = replace(history, downs=_event(history.downs, course.policy.down, Moment(course.now, -change)))
+    history = _changed(course.policy, course.history, replicas - course.current, course.now)
     return Decision(replicas, tuple(course.reasons), history, proposals, asked, course.code)
+
+
+def _changed(policy: Policy, history: History, change: int, now: float) -> History:
+    if change > 0:
+        return replace(history, ups=_event(history.ups, policy.up, Moment(now, change)))
+    if change < 0:
+        return replace(history, downs=_event(history.downs, policy.down, Moment(now, -change)))
+    return history
 
 
 def _event(past: tuple[Moment, ...], rules: Direction, new: Moment) -> tuple[Moment, ...]:

@@ -1,0 +1,1 @@
+"""More than one core: a supervisor, its worker processes, and the relay that makes them one gateway."""
