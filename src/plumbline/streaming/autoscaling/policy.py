@@ -164,7 +164,8 @@ class Policy(_Closed):
 
 
 def _sentence(failed: ValidationError) -> str:
-    error = failed.errors()[0]
+    errors = failed.errors()  # a misspelt key first: what it stands for is then missing, too
+    error = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     place = ".".join(str(step) for step in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"there is no '{place}'{_near(error['loc'])}"
