@@ -26,6 +26,15 @@ class Counters:
         pings: Heartbeats sent.
         limited: Commands and frames beyond a rate, by limit (`commands`, `bytes`, `frames`, `user-commands`, …).
         tokens: Tokens looked at, by result (`accepted`, `refreshed`, `bad-token`, `token-expired`).
+        requests: Commands carried out, by verb.
+        recoveries: Subscriptions that asked for what they missed, by result (`recovered`, `failed`).
+        replayed: Messages sent to recover.
+        coalesced: Messages that a newer one replaced for readers who want the newest only.
+        position_checks: Channels compared with the head of their stream.
+        position_gaps: Channels that were found behind it: messages had been lost in silence.
+        interruptions: Times that the broker lost continuity.
+        ended: Subscriptions that the gateway ended, by code.
+        broker_errors: Requests that the broker did not carry out, by code.
     """
 
     accepted: int = 0
@@ -41,6 +50,15 @@ class Counters:
     pings: int = 0
     limited: Counter[str] = field(default_factory=Counter)
     tokens: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    recoveries: Counter[str] = field(default_factory=Counter)
+    replayed: int = 0
+    coalesced: int = 0
+    position_checks: int = 0
+    position_gaps: int = 0
+    interruptions: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+    broker_errors: Counter[str] = field(default_factory=Counter)
 
 
 class LoopLag:

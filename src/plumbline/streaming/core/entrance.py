@@ -1,0 +1,81 @@
+"""A subscription on its way in: what it missed is looked up, while newer messages go on arriving. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Generic
+
+from plumbline.streaming.core.broker import BrokerError, Entry, Past, Position
+from plumbline.streaming.core.subscriptions import R
+
+MOST_TRIES = 3
+"""Times that the past is asked for, when more arrived meanwhile than could be held."""
+
+Begin = Callable[[Position, bool | None, Sequence[Entry]], bool]
+
+
+class Not(Enum):
+    """Why the missed messages cannot be named."""
+
+    LOST = "lost"  # history does not reach back, or the row of offsets is another
+    AHEAD = "ahead"  # the client knows more than has arrived here; that will change
+    AGAIN = "again"  # what arrived meanwhile was too much to hold: ask once more
+
+
+@dataclass(slots=True, eq=False)
+class Entrance(Generic[R]):
+    """One subscription that has not begun.
+
+    Args:
+        reader: Who subscribes.
+        since: The last message that it knows; None if it wants no earlier ones.
+        newest_only: It wants at most the newest.
+        begin: Called once with the channel's position, whether everything missed is there, and the missed messages: the
+            reader is live from then on. May return False if the client has no room for them now; then it is called
+            again.
+        refuse: Called instead, if the broker cannot say.
+        past: What the broker answered.
+        tries: How often it was asked.
+    """
+
+    reader: R
+    since: Position | None
+    newest_only: bool
+    begin: Begin
+    refuse: Callable[[BrokerError], None]
+    past: Past | None = None
+    tries: int = 0
+
+    @property
+    def question(self) -> Position | None:
+        """What the broker is asked for: everything since this position, or the newest message."""
+        return None if self.newest_only else self.since
+
+    def missed(self, at: Position, recent: Iterable[Entry]) -> Sequence[Entry] | Not:
+        """Return the messages up to `at` that this client has not seen.
+
+        Args:
+            at: Position up to which messages have passed here; newer ones will come to every reader anyway.
+            recent: Messages that passed here while the broker was asked, the newest of them at `at`.
+        """
+        past, since = self.past, self.since
+        if past is None or since is None or not past.recovered or past.position.epoch != at.epoch:
+            return Not.LOST
+        if self.newest_only:
+            return self._newest(past, at, recent)
+        if since.offset > at.offset:
+            return Not.AHEAD
+        found = [entry for entry in past.entries if entry.offset <= at.offset]
+        if past.position.offset < at.offset:
+            found += [entry for entry in recent if entry.offset > past.position.offset]
+        if [entry.offset for entry in found] == list(range(since.offset + 1, at.offset + 1)):
+            return found
+        return Not.AGAIN if self.tries < MOST_TRIES else Not.LOST
+
+    def _newest(self, past: Past, at: Position, recent: Iterable[Entry]) -> Sequence[Entry] | Not:
+        if past.position.offset > at.offset or at.offset == 0:
+            return ()  # it is still on its way here, as every other reader's; or there is none
+        known = {entry.offset: entry for entry in (*past.entries, *recent)}
+        return (known[at.offset],) if at.offset in known else Not.LOST
