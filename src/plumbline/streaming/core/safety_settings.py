@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plumbline.streaming.core.broker_settings import BrokerSettings
 from plumbline.streaming.core.rates import Rate
 from plumbline.streaming.core.setting_kinds import setting
+from plumbline.streaming.core.worker_settings import WorkerSettings
 
 
 @dataclass(frozen=True, slots=True)
-class SafetySettings(BrokerSettings):
+class SafetySettings(WorkerSettings):
     """Tokens and rates.
 
     Raises:

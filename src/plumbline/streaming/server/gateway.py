@@ -62,6 +62,7 @@ class Gateway:
         self._admin_path = os.fspath(admin) if admin is not None else None
         self._admin: Admin | None = None
         self._running: Hub | None = None
+        self.last_stats: dict[str, Any] = {}  # the counters when it stopped
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -114,6 +115,7 @@ class Gateway:
         for connection in list(hub.connections.values()):
             connection.abort()
         await hub.empty.wait()
+        self.last_stats = report.stats(hub)
         hub.close()
         if self._admin is not None:
             self._admin.close()

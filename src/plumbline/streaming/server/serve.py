@@ -8,56 +8,21 @@ import json
 import logging
 import signal
 import sys
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from plumbline.streaming.core.settings import SettingError, Settings
+from plumbline.streaming.server.options import BadInputError, pairs, settings_from
+from plumbline.streaming.workers.serve import worker_options
 
 if TYPE_CHECKING:
+    from plumbline.streaming.core.settings import Settings
     from plumbline.streaming.server.gateway import Gateway
+    from plumbline.streaming.workers.inside import Inside
 
-
-class BadInputError(click.ClickException):
-    """What the user asked for cannot be done as asked; one sentence, exit code 2."""
-
-    exit_code = 2
-
-
-def pairs(items: Sequence[str]) -> dict[str, str]:
-    """Read `key=value` words.
-
-    Raises:
-        BadInputError: One is not of that form.
-    """
-    found = {}
-    for item in items:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise BadInputError(f"'{item}' is no setting; write key=value, as in overflow=disconnect")
-        found[key.strip()] = value.strip()
-    return found
-
-
-def settings_from(config: Path | None, overrides: Sequence[str]) -> Settings:
-    """Return settings: defaults, then the file, then `key=value` words.
-
-    Raises:
-        click.ClickException: The file cannot be read, or a setting is wrong; the sentence names it.
-    """
-    settings = Settings()
-    try:
-        if config is not None:
-            settings = settings.changed(tomllib.loads(config.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SettingError) as error:
-        raise click.ClickException(f"{config}: {error}") from None
-    try:
-        return settings.changed(pairs(overrides))
-    except SettingError as error:
-        raise BadInputError(str(error)) from None
+__all__ = ["BadInputError", "pairs", "serve", "settings_from"]
 
 
 @click.command()
@@ -76,6 +41,7 @@ def settings_from(config: Path | None, overrides: Sequence[str]) -> Settings:
 @click.option(
     "--listen-fd", type=click.IntRange(min=3), metavar="FD", help="Serve this inherited listening socket (systemd: 3)."
 )
+@worker_options
 def serve(
     listen: str,
     admin: str | None,
@@ -84,6 +50,7 @@ def serve(
     allow_remote: bool,
     reuse_port: bool,
     listen_fd: int | None,
+    inside: Inside | None,
 ) -> None:
     """Run a gateway in the foreground; one JSON line on stdout says when it accepts connections."""
     settings = settings_from(config, overrides)
@@ -97,6 +64,8 @@ def serve(
             f"the gateway needs {error.name}, which is not installed; pip install 'plumbline[streaming]' has it"
         ) from None
     log.to_stderr()
+    if inside is not None:
+        inside.settle()
     try:
         gateway = Gateway(
             settings,
@@ -108,20 +77,23 @@ def serve(
         )
     except ValueError as error:
         raise BadInputError(str(error)) from None
-    uvloop.run(_until_told(gateway, lambda: settings_from(config, overrides)))
+    uvloop.run(_until_told(gateway, lambda: settings_from(config, overrides), inside))
 
 
-async def _until_told(gateway: Gateway, read: Callable[[], Settings]) -> None:
+async def _until_told(gateway: Gateway, read: Callable[[], Settings], inside: Inside | None) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    # A terminal's Ctrl-C reaches workers too, but it is their supervisor who says when they end.
+    loop.add_signal_handler(signal.SIGINT, told.set if inside is None else lambda: None)
     try:
         await gateway.start()
     except OSError as error:
         place = error.filename or gateway.address
         raise click.ClickException(f"cannot listen on {place}: {error.strerror or error}") from None
     loop.add_signal_handler(signal.SIGHUP, _reload, gateway, read)
+    if inside is not None:
+        await inside.begin(gateway, told.set)
     gc.freeze()  # what is here now stays: the collector need not walk through it again
     try:
         ready = {"event": "ready", "url": gateway.url, "metrics": gateway.metrics_url, "pid": gateway.stats()["pid"]}
@@ -131,6 +103,8 @@ async def _until_told(gateway: Gateway, read: Callable[[], Settings]) -> None:
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
         await gateway.stop()
+        if inside is not None:
+            inside.end(gateway)
 
 
 def _reload(gateway: Gateway, read: Callable[[], Settings]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-TOLERANCE = 0.1  # of the mean: hashing alone spreads 1,000 connections over 2 workers about as evenly
 AT_MOST = 0.2  # of a worker's connections in one round: a bounded wave of reconnects
 
 
@@ -20,7 +19,7 @@ def spread(connections: Mapping[int, int]) -> float:
     return max(connections.values()) / mean if mean else 1.0
 
 
-def surplus(connections: Mapping[int, int], tolerance: float = TOLERANCE, at_most: float = AT_MOST) -> dict[int, int]:
+def surplus(connections: Mapping[int, int], tolerance: float, at_most: float = AT_MOST) -> dict[int, int]:
     """Return how many connections each overloaded worker should let go, so that they come back elsewhere.
 
     Args:

@@ -115,13 +115,16 @@ class Pool:
     async def stop(self) -> None:
         """Let all drain at once, and wait for them."""
         self._stopping = True
-        leaving = self.workers
+        fresh = [worker for worker in self.workers if worker not in self.leaving]
         for slot in self.slots.values():
             slot.close()
         self.slots.clear()
-        for worker in leaving:
+        self.leaving += fresh
+        for worker in fresh:
             worker.drain()
-        await asyncio.gather(*(self._bury(worker) for worker in leaving))
+        await asyncio.gather(*(self._bury(worker) for worker in fresh))
+        for worker in list(self.leaving):  # those that were leaving before; somebody else buries them
+            await worker.ended.wait()
         for task in list(self._tasks):
             task.cancel()
 

@@ -9,8 +9,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Plan:
         admin: Path of its admin socket.
         cpu: The processor it is bound to; None: any.
         relay: The broker it uses; None: its words name another.
+        changes: Settings that were changed since the start.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Plan:
     admin: str
     cpu: int | None
     relay: RelayServer | None
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Worker:
@@ -78,7 +80,7 @@ class Worker:
         Raises:
             OSError: It cannot be started.
         """
-        inside: dict[str, Any] = {"worker": self.plan.number, "cpu": self.plan.cpu}
+        inside: dict[str, Any] = {"worker": self.plan.number, "cpu": self.plan.cpu, "changes": dict(self.plan.changes)}
         handed, ours = [self.plan.listener.fileno()], None
         theirs = None
         if self.plan.relay is not None:
@@ -113,6 +115,11 @@ class Worker:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def order(self, order: dict[str, Any]) -> None:
+        """Send an order down its lifeline."""
+        if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
 
     def drain(self) -> None:
         """Let it send its clients away and end."""
