@@ -174,7 +174,7 @@ class Link(Wire):
         """Stop reading, or go on."""
         self.slow = on
         self.was_slow = self.was_slow or on
-        self.deliveries = self.crew.slow_deliveries if on else self.crew.deliveries
+        self.deliveries = self.crew.slow_deliveries  # for good: its backlog comes after it woke up
         if self.transport is not None and self.stage == Stage.UP:
             (self.transport.pause_reading if on else self.transport.resume_reading)()
 

@@ -94,7 +94,7 @@ def report(
     *,
     unsent: int,
     interrupted: bool,
-    generators_lost: int,
+    complaints: Sequence[str],
     queue_limit_bytes: int,
     lasted_s: float,
 ) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def report(
         accounts: Totals of the usual readers, and of those that were slow on purpose.
         unsent: Messages that were due and did not go out, or had no answer.
         interrupted: The run was cut short.
-        generators_lost: Generator processes that died.
+        complaints: The last words of each generator process that died.
         queue_limit_bytes: The gateway's own limit; 0 if unknown.
         lasted_s: Length of the run, in seconds.
     """
@@ -123,9 +123,10 @@ def report(
         "started_at": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
         "lasted_s": round(lasted_s, 2),
         "interrupted": interrupted,
-        "complete": not interrupted and not generators_lost,
+        "complete": not interrupted and not complaints,
         "generators": len(states),
-        "generators_lost": generators_lost,
+        "generators_lost": len(complaints),
+        "complaint": "; ".join(filter(None, complaints)) or None,
         "machine": machine(),
         "scenario": record.scenario.model_dump(),
         "phases": [_phase(record, index) for index in range(len(record.times))],

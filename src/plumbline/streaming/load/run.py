@@ -24,6 +24,7 @@ from plumbline.streaming.probes.adminclient import AdminError, ask
 
 LEAD_S = 0.2  # between telling a phase and its start, so that all processes start it together
 LOOK_S = 0.05
+STALE_S = 2.5
 QUICK_SETTLE_S = 1.0  # after Ctrl-C
 
 
@@ -134,7 +135,7 @@ class Run:
         while time.monotonic() < start + phase.seconds and not self._stop.is_set():
             if self._stands():
                 self._stood.set()
-                if phase.until_connected:
+                if phase.until_connected and time.monotonic() >= start + _at_least(phase):
                     return
             if self.fleet.lost == len(self.fleet.processes):
                 return
@@ -177,13 +178,14 @@ class Run:
     def _report(self, accounts: Sequence[dict[str, Any]], unsent: int, *, interrupted: bool) -> dict[str, Any]:
         usual = total([Totals(**one["usual"]) for one in accounts])
         slow = total([Totals(**one["slow"]) for one in accounts])
+        complaints = [process.complaint for process in self.fleet.processes if process.dead]
         return records.report(
             self.record,
             [process.last for process in self.fleet.processes if process.last],
             (usual, slow),
             unsent=unsent,
             interrupted=interrupted,
-            generators_lost=self.fleet.lost,
+            complaints=complaints,
             queue_limit_bytes=self._queue_limit(),
             lasted_s=time.monotonic() - self._started,
         )
@@ -195,6 +197,12 @@ class Run:
             except (AdminError, KeyError, TypeError, ValueError):
                 continue
         return 0
+
+
+def _at_least(phase: Phase) -> float:
+    """Return how long a phase lasts even if all are connected: states are a second old, a storm is yet to come."""
+    storm = phase.storm
+    return storm.at_s + storm.spread_s + STALE_S if storm else 0.0
 
 
 def run(scenario: Scenario, options: Options, watch: Watcher | None = None) -> dict[str, Any]:
