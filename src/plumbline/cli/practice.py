@@ -37,7 +37,7 @@ def practice(obj: dict[str, str | None], problem: str, yes: bool) -> None:
         raise click.UsageError(str(error)) from None
     click.secho(f"{problem}: {subject.problem.title}", bold=True)
     try:
-        with orderly(farewell), Runner(catalogue) as runner:
+        with orderly(farewell), Runner(catalogue, jobs=16) as runner:
             ask = suggest if yes else prompt
             green = play(subject, catalogue, runner, find=search(), say=say, ask=ask)
     except (LabError, PhaseError) as error:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from plumbline.lab.errors import LabError
 from plumbline.lab.proof.course import Course, Phase, PhaseError
 
-Listener = Callable[[str, Phase | None], None]
-"""Called with the name of a phase and None when it begins, and with its outcome when it ends."""
+Listener = Callable[[str, str, Phase | None], None]
+"""Called with the guide's id, the name of a phase, and None when it begins, its outcome when it ends."""
 
 
 class StopError(Exception):
@@ -33,7 +33,7 @@ class Acts:
         """Note when a phase begins; starting its lab belongs to it."""
         if name not in self._began:
             self._began[name] = time.monotonic()
-            self._listen(name, None)
+            self._listen(self.course.id, name, None)
 
     def end(self, name: str, sentence: str, *, ok: bool) -> None:
         """Note how it went."""
@@ -42,7 +42,7 @@ class Acts:
     def add(self, phase: Phase) -> None:
         """Note a phase that was played elsewhere."""
         self.course.phases.append(phase)
-        self._listen(phase.name, phase)
+        self._listen(self.course.id, phase.name, phase)
 
     def act(self, name: str, play: Callable[[], str], *, stop: bool = True) -> None:
         """Play one phase and note how it went.

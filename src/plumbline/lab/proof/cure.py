@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
+from plumbline.lab.errors import LabError
 from plumbline.lab.proof import phases
 from plumbline.lab.proof.acts import Acts, StopError
 from plumbline.lab.proof.course import Course, PhaseError
@@ -54,7 +55,7 @@ class Cure:
 
     def __init__(self, setting: Setting, course: Course, *, beside: bool) -> None:
         self._course = Course(course.id)
-        self._acts = Acts(self._course, lambda _name, _phase: None)
+        self._acts = Acts(self._course, lambda _id, _name, _phase: None)
         self._setting = setting
         self._healthy, self._cancelled = threading.Event(), threading.Event()
         self._stage: Stage | None = None
@@ -112,6 +113,6 @@ class Cure:
                     cure(self._stage, self._acts, afresh=True)
         except StopError:
             return
-        except PhaseError as error:
+        except (PhaseError, LabError) as error:  # it does not get healthy, or was abandoned
             self._acts.begin("fix")
             self._acts.end("fix", str(error), ok=False)

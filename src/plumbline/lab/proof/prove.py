@@ -60,24 +60,27 @@ class Prover:
         self.runner = runner
         self.find = find
         self.patience = patience or Patience()
-        self.listen = listen or (lambda _name, _phase: None)
+        self._stages: set[Stage] = set()
+        self._abandoned = False
+        self.listen = listen or (lambda _id, _name, _phase: None)
 
-    def prove(self, subject: Subject, listen: Listener | None = None) -> Course:
-        """Prove one guide; what goes wrong is in the course, not raised.
-
-        Args:
-            subject: What to prove.
-            listen: Told of the progress of this one, instead of the prover's own listener.
-        """
+    def prove(self, subject: Subject) -> Course:
+        """Prove one guide; what goes wrong is in the course, not raised."""
         course = Course(subject.id, versions=versions(subject))
         began = time.monotonic()
         labs: list[RunningLab] = []
-        acts = Acts(course, listen or self.listen)
+        acts = Acts(course, self.listen)
         with suppress(StopError):
             self._play(subject, acts, labs)
         acts.act("clean-up", lambda: _clean(labs), stop=False)
         course.duration_s = time.monotonic() - began
         return course
+
+    def abandon(self) -> None:
+        """Give up all proofs under way, from another thread than theirs; their labs go, and no other begins."""
+        self._abandoned = True
+        for stage in list(self._stages):
+            stage.abandon()
 
     def _play(self, subject: Subject, acts: Acts, labs: list[RunningLab]) -> None:
         """Play all phases. Decoys spoil a lab, so that a fix after decoys begins on a lab that was broken afresh."""
@@ -117,9 +120,13 @@ class Prover:
         labs.append(lab)
         witness = Witness(self.runner, subject.linked, lambda: lab.endpoint)
         stage = Stage(subject, lab, fault, witness, self.patience)
+        self._stages.add(stage)
+        if self._abandoned:
+            stage.abandon()
         try:
             yield stage
         finally:
+            self._stages.discard(stage)
             witness.rest()
             platform.__exit__(None, None, None)
 

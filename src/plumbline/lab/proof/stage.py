@@ -18,7 +18,7 @@ from plumbline.lab.proof.witness import Sample, Witness, lasting, streak
 from plumbline.lab.service import Service
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stage:
     """A lab, its fault, and the witness.
 
@@ -60,6 +60,7 @@ class Stage:
     def abandon(self) -> None:
         """End the lab under whoever plays on it, from another thread."""
         self.cancelled.set()
+        self.witness.cancelled.set()
         self.lab.link.close()
 
     def service(self) -> Service:

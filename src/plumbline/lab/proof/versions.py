@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from plumbline.lab.proof.subject import Subject
 
-_PACKAGES = ("plumbline", "websockets", "picows", "uvloop")
+_PACKAGES = ("plumbline", "websockets", "httptools", "uvloop")
 
 
 def versions(subject: Subject) -> dict[str, str]:

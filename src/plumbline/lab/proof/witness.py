@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -17,8 +18,8 @@ from plumbline.lab.proof.later import later
 class Diagnoses(Protocol):
     """What the proof needs of `plumbline.diagnosis.runner.Runner`."""
 
-    def run(self, ids: list[str] | None, endpoint: Endpoint) -> Report:
-        """Run diagnostics, all for None."""
+    def run(self, ids: list[str] | None, endpoint: Endpoint, *, cancel: threading.Event | None = None) -> Report:
+        """Run diagnostics, all for None; once `cancel` is set, what runs is killed."""
         ...
 
 
@@ -49,25 +50,29 @@ class Witness:
         linked: Id of the linked diagnostic.
         endpoint: Where the lab is now (a restart changes the pid).
         clock: Monotonic, in seconds.
+        cancelled: When set, nothing runs any more.
     """
 
     runner: Diagnoses
     linked: str
     endpoint: Callable[[], Endpoint]
     clock: Callable[[], float] = time.monotonic
+    cancelled: threading.Event = field(default_factory=threading.Event)
     samples: list[Sample] = field(default_factory=list)
     _beside: list[Future[dict[str, Result]]] = field(default_factory=list)
 
     def look(self) -> Sample:
         """Run the linked diagnostic once."""
-        report = self.runner.run([self.linked], self.endpoint())
+        report = self.runner.run([self.linked], self.endpoint(), cancel=self.cancelled)
         sample = Sample(self.clock(), report.results[0])
         self.samples.append(sample)
         return sample
 
     def look_at_all(self) -> dict[str, Result]:
         """Run all diagnostics; results by id. The linked one's counts as a look at it, too."""
-        results = {result.id: result for result in self.runner.run(None, self.endpoint()).results}
+        results = {
+            result.id: result for result in self.runner.run(None, self.endpoint(), cancel=self.cancelled).results
+        }
         if self.linked in results:
             self.samples.append(Sample(self.clock(), results[self.linked]))
         return results
