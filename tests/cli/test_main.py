@@ -22,7 +22,7 @@ HEAVY = (
     "onnxruntime",
     "rich",
     "bm25s",
-    "picows",
+    "httptools",
     "mcp",
 )
 

@@ -85,4 +85,4 @@ def test_the_installed_diagnostics_of_the_host_run_from_the_root_folder(
 
 def test_heavy_parts_stay_out_of_the_base_install(environment: Path) -> None:
     listed = run(environment / "bin/pip", "list", "--format", "freeze").stdout.lower()
-    assert not [name for name in ("torch", "onnxruntime", "faiss", "fastapi", "picows") if f"{name}==" in listed]
+    assert not [name for name in ("torch", "onnxruntime", "faiss", "fastapi", "uvloop") if f"{name}==" in listed]

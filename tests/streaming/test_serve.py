@@ -155,7 +155,7 @@ def test_a_wrong_setting_is_refused_by_the_gateway_with_a_hint(start, plumb, tmp
     "module", ["plumbline.streaming.evidence", "plumbline.cli.gateway", "plumbline.streaming.core.settings"]
 )
 def test_looking_at_a_gateway_imports_no_server(module):
-    code = f"import sys, {module}; print([name for name in ('picows', 'uvloop', 'asyncio') if name in sys.modules])"
+    code = f"import sys, {module}; print([name for name in ('httptools', 'uvloop', 'asyncio') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     allowed = "['asyncio']" if module == "plumbline.cli.gateway" else "[]"
     assert found == allowed

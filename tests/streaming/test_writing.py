@@ -3,7 +3,7 @@
 import socket
 from types import SimpleNamespace
 
-from plumbline.streaming.server import writing
+from plumbline.streaming.server import link as links
 
 
 def test_many_messages_to_one_reader_in_one_turn_are_joined_to_few_writes(start, client, monkeypatch):
@@ -12,13 +12,13 @@ def test_many_messages_to_one_reader_in_one_turn_are_joined_to_few_writes(start,
     reader.ask(id=1, subscribe="a")
     joined = []
 
-    real = writing.os
+    real = links.os
 
     def writev(fd, frames):
         joined.append(len(frames))
         return real.writev(fd, frames)
 
-    monkeypatch.setattr(writing, "os", SimpleNamespace(write=real.write, writev=writev))
+    monkeypatch.setattr(links, "os", SimpleNamespace(write=real.write, writev=writev))
 
     async def burst():
         for number in range(100):
@@ -37,7 +37,7 @@ def test_the_kernels_share_of_the_backlog_changes_on_live_connections(start, cli
 
     def lowats():
         hub = gateway.gateway._hub
-        sockets = [connection.transport.get_extra_info("socket") for connection in hub.connections.values()]
+        sockets = [connection.link.sock for connection in hub.connections.values()]
         return [one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) for one in [hub.listener(), *sockets]]
 
     assert gateway.call(lowats) == [65536, 65536]
@@ -50,7 +50,7 @@ def test_a_write_to_a_broken_connection_drops_it_and_reaches_the_others(start, c
         (link.say if link is broken else link.send)(id=1, subscribe="a")
     assert broken.read_json()["ok"]
     assert fine.read()["ok"]
-    real = writing.os.write
+    real = links.os.write
     fd = gateway.call(lambda: gateway.gateway._hub.connections[1].fd)
 
     def write(to, data):
@@ -58,7 +58,7 @@ def test_a_write_to_a_broken_connection_drops_it_and_reaches_the_others(start, c
             raise BrokenPipeError
         return real(to, data)
 
-    monkeypatch.setattr(writing, "os", SimpleNamespace(write=write, writev=writing.os.writev))
+    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=links.os.writev))
     gateway.publish("a", 1)
     assert fine.read()["data"] == 1
     until(lambda: gateway.stats["closes"] == {"lost": 1})

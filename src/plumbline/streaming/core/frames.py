@@ -17,3 +17,14 @@ def text_frame(payload: bytes) -> bytes:
     if size < 1 << 16:
         return bytes((_FINAL | TEXT, 126)) + size.to_bytes(2, "big") + payload
     return bytes((_FINAL | TEXT, 127)) + size.to_bytes(8, "big") + payload
+
+
+def control_frame(opcode: int, payload: bytes) -> bytes:
+    """Return a ping, pong or close frame; `payload` has at most 125 bytes."""
+    return bytes((_FINAL | opcode, len(payload))) + payload
+
+
+def close_frame(code: int, sentence: str) -> bytes:
+    """Return a close frame; the sentence is cut at 123 bytes, between characters (RFC 6455, 5.5)."""
+    reason = sentence.encode()[:123].decode(errors="ignore").encode()
+    return control_frame(CLOSE, code.to_bytes(2, "big") + reason)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
+from plumbline.streaming.core.edge_settings import EdgeSettings
 from plumbline.streaming.core.rules import NO_RULES, PREFIX, Resolved, Rules, split
-from plumbline.streaming.core.safety_settings import SafetySettings
 from plumbline.streaming.core.setting_kinds import (
     Kind,
     Overflow,
@@ -23,7 +23,7 @@ __all__ = ["Kind", "Overflow", "SettingError", "Settings", "kinds", "rules_table
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(SafetySettings):
+class Settings(EdgeSettings):
     """The gateway's settings; immutable, so that a change is a new object that was checked as a whole.
 
     Raises:
@@ -50,7 +50,7 @@ class Settings(SafetySettings):
         "{connection}",
         1,
         1_000_000,
-        "WebSocket connections at one time; one more is answered 503 with `Retry-After`.",
+        "Connections at one time, WebSockets and event streams together; one more is answered 503 with `Retry-After`.",
     )
     max_subscriptions: int = setting(
         128, "{subscription}", 1, 100_000, "Channels that one connection may subscribe to."
@@ -68,8 +68,7 @@ class Settings(SafetySettings):
         "By",
         64,
         16 << 20,
-        "Size of one message from a client; a larger one closes the connection with 1009. Lowering it holds at once, "
-        "raising it for new connections.",
+        "Size of one message from a client; a larger one closes the connection with 1009. A change holds at once.",
     )
     queue_max_bytes: int = setting(
         1 << 20, "By", 1024, 4 << 30, "Bytes that may wait for one connection before `overflow` decides."

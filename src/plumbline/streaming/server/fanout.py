@@ -14,7 +14,7 @@ from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.protocol import Ping, Publish, RequestError, Subscribe
 from plumbline.streaming.core.settings import Overflow, Settings
 from plumbline.streaming.server import log
-from plumbline.streaming.server.connection import Connection
+from plumbline.streaming.server.writing import Writing
 
 ENVELOPE_BYTES = 512  # more than any answer or message adds around the client's own text
 
@@ -31,7 +31,7 @@ class Owner(Protocol):
     def soon(self, callback: Callable[[], None]) -> None:
         """Call this when the current callback is done."""
 
-    def reading(self, connection: Connection, *, paused: bool) -> None:
+    def reading(self, connection: Writing, *, paused: bool) -> None:
         """Reading from this client stops or goes on."""
 
 
@@ -45,10 +45,10 @@ class Fanout:
 
     def __init__(self, owner: Owner, epoch: str) -> None:
         self._owner = owner
-        self.channels: Channels[Connection] = Channels(epoch, owner.settings.max_channels)
-        self.held: dict[Connection, float] = {}  # publishers that are not read from, since when
+        self.channels: Channels[Writing] = Channels(epoch, owner.settings.max_channels)
+        self.held: dict[Writing, float] = {}  # publishers that are not read from, since when
 
-    def received(self, connection: Connection, text: str) -> None:
+    def received(self, connection: Writing, text: str) -> None:
         """Carry out one request, now or, behind others of the same client that wait, later."""
         if connection.parked is not None:
             connection.parked.append(text)
@@ -69,7 +69,7 @@ class Fanout:
                 reader.deliver(message, now)
         return offset
 
-    def slowest(self, channel: str, size: int) -> Connection | None:
+    def slowest(self, channel: str, size: int) -> Writing | None:
         """Return a reader whose queue has no room for `size` bytes of data, if publishers are to wait for readers.
 
         A reader that others wait for already counts as full: a small message must not overtake a large one for ever.
@@ -80,26 +80,26 @@ class Fanout:
         readers = self.channels.readers(channel)
         return next((reader for reader in readers if reader.waiters or not reader.has_room(size)), None)
 
-    def wait_for(self, slow: Connection, wake: Callable[[], None]) -> None:
+    def wait_for(self, slow: Writing, wake: Callable[[], None]) -> None:
         """Call `wake` once, when this reader has written something, is gone, or the settings changed."""
         if slow.waiters is None:
             slow.waiters = deque()
         slow.waiters.append(wake)
 
-    def wake(self, slow: Connection) -> None:
+    def wake(self, slow: Writing) -> None:
         """Let those who wait for this reader try again; not at once, for a message may be half way to its readers."""
         waiters, slow.waiters = slow.waiters, None
         for waiter in waiters or ():
             self._owner.soon(waiter)
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: Writing) -> None:
         """Forget a connection: its subscriptions, its waiting requests, and that others wait for it."""
         self.channels.leave(connection)
         self.held.pop(connection, None)
         connection.parked = None
         self.wake(connection)
 
-    def _run(self, connection: Connection, text: str) -> Connection | None:
+    def _run(self, connection: Writing, text: str) -> Writing | None:
         """Carry out one request, or return the slow reader that it has to wait for."""
         if self._owner.settings.overflow is Overflow.WAIT and not connection.has_room(len(text) + ENVELOPE_BYTES):
             return connection  # its own answers have no room
@@ -115,7 +115,7 @@ class Fanout:
             connection.deliver(Message(answer), self._owner.now())
         return None
 
-    def _answer(self, connection: Connection, command: protocol.Command) -> bytes | None:
+    def _answer(self, connection: Writing, command: protocol.Command) -> bytes | None:
         request = command.request
         if isinstance(command, Ping):
             return protocol.pong(request, command.data)
@@ -130,7 +130,7 @@ class Fanout:
             raise RequestError("not-subscribed", f"this connection does not read '{command.channel}'", request)
         return None if request is None else protocol.ok(request)
 
-    def _subscribe(self, connection: Connection, command: Subscribe) -> bytes | None:
+    def _subscribe(self, connection: Writing, command: Subscribe) -> bytes | None:
         limit = self._owner.settings.max_subscriptions
         try:
             position = self.channels.subscribe(connection, command.channel, limit)
@@ -141,7 +141,7 @@ class Fanout:
             return None
         return protocol.ok(command.request, channel=command.channel, epoch=position.epoch, offset=position.offset)
 
-    def _hold(self, connection: Connection, text: str, slow: Connection) -> None:
+    def _hold(self, connection: Writing, text: str, slow: Writing) -> None:
         """Stop reading from this client until `slow` has room: TCP then holds the publisher itself."""
         connection.parked = deque([text])
         self._owner.reading(connection, paused=True)
@@ -157,7 +157,7 @@ class Fanout:
         )
         self.wait_for(slow, lambda: self._resume(connection))
 
-    def _resume(self, connection: Connection) -> None:
+    def _resume(self, connection: Writing) -> None:
         """Carry out the requests that waited, until one has to wait again."""
         while connection.live and connection.parked:
             slow = self._run(connection, connection.parked[0])

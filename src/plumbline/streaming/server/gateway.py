@@ -228,7 +228,7 @@ def _apply(hub: Hub, changed: set[str]) -> None:
             _note_backlog(hub)
     for connection in list(hub.connections.values()):
         if "notsent_lowat_bytes" in changed:
-            _lowat(connection.transport.get_extra_info("socket"), settings)
+            _lowat(connection.link.sock, settings)
         hub.reconsider(connection)
 
 
@@ -236,6 +236,7 @@ def _tune(listener: socket.socket, settings: Settings) -> None:
     """Set socket options on the listening socket: accepted sockets inherit them."""
     if settings.send_buffer_bytes:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     _lowat(listener, settings)
 
 

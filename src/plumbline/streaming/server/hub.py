@@ -7,19 +7,24 @@ import errno
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 
 from plumbline.streaming.core.closes import SLOW_CONSUMER, Ended, Ledger
 from plumbline.streaming.core.counters import Counters
+from plumbline.streaming.core.identity import ANYBODY, Identity
 from plumbline.streaming.core.outbox import Limits
+from plumbline.streaming.core.request import Request
 from plumbline.streaming.core.settings import Overflow, Settings
 from plumbline.streaming.server import log, report
 from plumbline.streaming.server.acceptor import Acceptor
-from plumbline.streaming.server.connection import Connection
 from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.fanout import Fanout
+from plumbline.streaming.server.greeting import Greeting
 from plumbline.streaming.server.metrics import CONTENT_TYPE, Metrics
+from plumbline.streaming.server.reception import receive
 from plumbline.streaming.server.watch import Watch
+from plumbline.streaming.server.writing import Writing
 
 
 class Hub:
@@ -28,39 +33,43 @@ class Hub:
     Args:
         settings: All settings.
         epoch: Text that no other run of the gateway used.
+        tls: What TLS is made with; None for plain sockets.
     """
 
-    def __init__(self, settings: Settings, epoch: str) -> None:
+    def __init__(self, settings: Settings, epoch: str, tls: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self.settings = settings
         self.limits = Limits(settings.queue_max_bytes, settings.queue_max_messages)
         self.counters = Counters()
         self.ledger = Ledger()
-        self.connections: dict[int, Connection] = {}
+        self.node = epoch
+        self.connections: dict[int, Writing] = {}
         self.draining = False
+        self.letting_in = True
         self.empty = asyncio.Event()  # set when the last connection has gone while draining
         self.turn = 0
         self.started_at = self.now()
         self.resident = report.Resident()
         self.fanout = Fanout(self, epoch)
-        self.door = Door(self)
+        self.door = Door(self, tls)
         self.watch = Watch(self)
         self._metrics = Metrics(lambda: report.stats(self))
         self.acceptor: Acceptor | None = None
         self._turning = False
-        self._corked: list[Connection] = []
+        self._corked: list[Writing] = []
 
     def drain(self) -> None:
         """Let nobody in any more."""
         self.draining = True
+        self.letting_in = False
         if self.acceptor is not None:
             self.acceptor.close()
-        self.door.close()
         if not self.connections:
             self.empty.set()
 
     def close(self) -> None:
         """Stop the clock and give the last file back."""
+        self.door.close()
         self.watch.stop()
         self.resident.close()
 
@@ -93,56 +102,63 @@ class Hub:
         """Return the metrics in Prometheus' text format."""
         return self._metrics.text()
 
-    def page(self, path: bytes) -> tuple[int, str, bytes] | None:
+    def page(self, path: str) -> tuple[int, str, bytes] | None:
         """Answer a plain HTTP request, if it is one of the gateway's pages."""
-        if path == b"/metrics":
+        if path == "/metrics":
             return 200, CONTENT_TYPE, self.exposition()
-        if path == b"/healthz":
+        if path == "/healthz":
             state = "draining" if self.draining else "ok"
             body = json.dumps({"status": state, "connections": len(self.connections)}).encode() + b"\n"
-            return (503 if self.draining else 200), "application/json", body
+            return 200, "application/json", body
         return None
 
-    def opened(self, connection: Connection) -> None:
+    def identify(self, request: Request, number: int) -> Identity:  # noqa: ARG002 - nobody is asked for a token yet
+        """Return whom a client serves."""
+        return ANYBODY.named(f"{self.node}.{number}")
+
+    def asked(self, greeting: Greeting, request: Request, tail: bytes) -> None:
+        """Answer a request."""
+        receive(self, greeting, request, tail)
+
+    def opened(self, connection: Writing) -> None:
         """Take in a connection whose handshake is complete."""
-        self.door.opened(connection)
         self.connections[connection.number] = connection
         self.watch.heartbeats.add(connection, self.now())
 
-    def heard(self, connection: Connection) -> None:
+    def heard(self, connection: Writing) -> None:
         """Note that a client lives."""
         self.watch.heartbeats.heard(connection)
 
-    def received(self, connection: Connection, text: str) -> None:
+    def received(self, connection: Writing, text: str) -> None:
         """Carry out a client's request."""
         self._begin_turn()
         self.fanout.received(connection, text)
 
-    def reading(self, connection: Connection, *, paused: bool) -> None:
+    def reading(self, connection: Writing, *, paused: bool) -> None:
         """Stop or go on reading from a client. One that is not read from cannot answer pings: none are counted then."""
         if paused:
-            connection.transport.pause_reading()
+            connection.link.reading(on=False)
             self.watch.heartbeats.remove(connection)
         else:
-            connection.transport.resume_reading()
+            connection.link.reading(on=True)
             self.watch.heartbeats.add(connection, self.now())
 
-    def flush_later(self, connection: Connection) -> None:
+    def flush_later(self, connection: Writing) -> None:
         """Flush this connection at the end of the turn."""
         self._begin_turn()
         self._corked.append(connection)
 
-    def stalled(self, connection: Connection) -> None:
+    def stalled(self, connection: Writing) -> None:
         """Watch a client that takes no bytes."""
         self.watch.stalled(connection)
 
-    def writable(self, connection: Connection) -> None:
+    def writable(self, connection: Writing) -> None:
         """Let publishers go on that wait for this client."""
         if not connection.blocked:
             self.watch.moving(connection)
         self.fanout.wake(connection)
 
-    def overflowed(self, connection: Connection, dropped: int) -> None:
+    def overflowed(self, connection: Writing, dropped: int) -> None:
         """Count a full queue, and close the connection if its policy says so."""
         policy = self.settings.overflow
         self.counters.overflows[policy] += 1
@@ -163,16 +179,22 @@ class Hub:
         if not dropped:
             self.end(connection, SLOW_CONSUMER, "reads more slowly than its channels speak")
 
-    def refused(self, connection: Connection, code: int, sentence: str) -> None:
+    def refused(self, connection: Writing, code: int, sentence: str) -> None:
         """Close a client for what it sent."""
         log.event(logging.INFO, "client refused", connection=connection, code=code, because=sentence)
         self.end(connection, code, sentence)
 
-    def refused_by_parser(self, connection: Connection) -> None:
-        """See that a client goes that picows closes for what it sent."""
-        self._loop.call_later(self.settings.close_timeout_s, connection.abort)
+    def sent(self, connection: Writing) -> None:
+        """Close a connection that was to be closed when everything is sent."""
+        if connection.finishing is not None:
+            self.end(connection, *connection.finishing)
 
-    def end(self, connection: Connection, code: int, sentence: str) -> None:
+    def forget(self, exchange: Writing) -> None:
+        """Forget a client that had one request."""
+        self.door.gone(exchange)
+        self.fanout.gone(exchange)
+
+    def end(self, connection: Writing, code: int, sentence: str) -> None:
         """Close a connection; its socket is dropped if the client does not answer in time."""
         connection.close(code, sentence)
         self.fanout.channels.leave(connection)
@@ -180,9 +202,10 @@ class Hub:
         self.watch.heartbeats.remove(connection)
         self._loop.call_later(self.settings.close_timeout_s, connection.abort)
 
-    def gone(self, connection: Connection, ended: Ended) -> None:
+    def gone(self, connection: Writing, ended: Ended) -> None:
         """Forget a connection whose socket is closed."""
         self.connections.pop(connection.number, None)
+        self.door.gone(connection)
         if self.draining and not self.connections:
             self.empty.set()
         self.watch.heartbeats.remove(connection)
@@ -201,7 +224,7 @@ class Hub:
             age_s=ended.age_s,
         )
 
-    def reconsider(self, connection: Connection) -> None:
+    def reconsider(self, connection: Writing) -> None:
         """Apply changed limits to what waits already, and let those go on who waited under the old ones."""
         before = connection.outbox.dropped
         if not connection.outbox.trim(self.limits, self.settings.overflow):

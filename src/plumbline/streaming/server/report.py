@@ -14,9 +14,9 @@ from plumbline.streaming.core.closes import Ledger
 from plumbline.streaming.core.counters import Counters
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.evidence import FULLEST
-from plumbline.streaming.server.connection import Connection
 from plumbline.streaming.server.fanout import Fanout
 from plumbline.streaming.server.watch import Watch
+from plumbline.streaming.server.writing import Writing
 
 if sys.platform == "linux":
     import fcntl
@@ -28,7 +28,7 @@ class Owner(Protocol):
 
     settings: Settings
     counters: Counters
-    connections: dict[int, Connection]
+    connections: dict[int, Writing]
     fanout: Fanout
     ledger: Ledger
     watch: Watch
@@ -64,7 +64,7 @@ class Resident:
             self._fd = -1
 
 
-def kernel_unsent(connection: Connection) -> int | None:
+def kernel_unsent(connection: Writing) -> int | None:
     """Return the bytes that the kernel holds for this client and that it has not acknowledged; None if unknown."""
     if sys.platform != "linux" or connection.fd < 0:
         return None
@@ -96,7 +96,7 @@ def queues(owner: Owner) -> dict[str, Any]:
     }
 
 
-def _queue(size: int, kernel: int | None, connection: Connection, now: float) -> dict[str, Any]:
+def _queue(size: int, kernel: int | None, connection: Writing, now: float) -> dict[str, Any]:
     outbox = connection.outbox
     oldest = outbox.oldest_at()
     return {

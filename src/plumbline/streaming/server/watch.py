@@ -11,8 +11,8 @@ from plumbline.streaming.core.counters import Counters, LoopLag
 from plumbline.streaming.core.heartbeat import Heartbeats
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log
-from plumbline.streaming.server.connection import Connection
 from plumbline.streaming.server.door import Door
+from plumbline.streaming.server.writing import Writing
 
 LONGEST_PERIOD_S, SHORTEST_PERIOD_S = 0.25, 0.01
 PINGS_PER_TICK = 1000  # some 10 ms of writing
@@ -28,7 +28,7 @@ class Owner(Protocol):
     def now(self) -> float:
         """Return the clock in seconds."""
 
-    def end(self, connection: Connection, code: int, sentence: str) -> None:
+    def end(self, connection: Writing, code: int, sentence: str) -> None:
         """Close this connection."""
 
 
@@ -42,9 +42,9 @@ class Watch:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self.heartbeats: Heartbeats[Connection] = Heartbeats(0, 1)
+        self.heartbeats: Heartbeats[Writing] = Heartbeats(0, 1)
         self.lag = LoopLag(owner.now())
-        self._stalled: dict[Connection, tuple[float, int]] = {}  # since when, and bytes that waited then
+        self._stalled: dict[Writing, tuple[float, int]] = {}  # since when, and bytes that waited then
         self._timer: asyncio.TimerHandle | None = None
         self.configure()
 
@@ -64,11 +64,11 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
 
-    def stalled(self, connection: Connection) -> None:
+    def stalled(self, connection: Writing) -> None:
         """Note that this client takes no bytes from now on."""
         self._stalled[connection] = (self._owner.now(), -1)
 
-    def moving(self, connection: Connection) -> None:
+    def moving(self, connection: Writing) -> None:
         """Note that this client takes bytes, or is gone."""
         self._stalled.pop(connection, None)
 
@@ -97,13 +97,13 @@ class Watch:
     def _check_writes(self, now: float) -> None:
         limit = self._owner.settings.write_timeout_s
         for connection, (since, before) in list(self._stalled.items()):
-            waiting = connection.transport.get_write_buffer_size()
+            waiting = connection.link.held
             if waiting != before:
                 self._stalled[connection] = (now if before >= 0 else since, waiting)
             elif limit and now - since >= limit:
                 self._expire(connection, now - since)
 
-    def _expire(self, connection: Connection, stalled_s: float) -> None:
+    def _expire(self, connection: Writing, stalled_s: float) -> None:
         self._stalled.pop(connection, None)
         queued = connection.outbox.waiting_bytes
         log.event(

@@ -1,31 +1,27 @@
 """How a connection writes: directly while the socket takes it, through its outbox otherwise.
 
-Frames go to the file descriptor itself: only the rest of one half-written frame ever waits in the transport, so pings,
-pongs and closes, which go through the transport, stand behind one frame at most and never behind the queue.
+The link holds only the rest of one half-written frame, so pings, pongs and closes, which go behind it, stand behind one
+frame at most and never behind the queue.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import struct
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from picows import WSListener, WSTransport
-
-from plumbline.streaming.core.frames import PING_FRAME
+from plumbline.streaming.core.closes import LOST, Ended, label
+from plumbline.streaming.core.identity import ANYBODY
 from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.outbox import Item, Limits, Outbox
 from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.server.link import Link
 
-WRITE_BYTES = 65536  # per writev; large enough that its fixed cost vanishes
-WRITE_FRAMES = 64
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 seconds
+WRITE_FRAMES = 64  # per writev
 
 
 class Owner(Protocol):
-    """What writing needs of the gateway."""
+    """What a connection needs of the gateway, whatever its transport."""
 
     settings: Settings
     limits: Limits
@@ -34,51 +30,114 @@ class Owner(Protocol):
     def now(self) -> float:
         """Return the clock in seconds."""
 
+    def opened(self, connection: Any) -> None:
+        """The handshake is complete."""
+
+    def heard(self, connection: Any) -> None:
+        """The client gave a sign of life."""
+
     def flush_later(self, connection: Any) -> None:
         """Call `flush` at the end of this turn of the loop."""
 
     def overflowed(self, connection: Any, dropped: int) -> None:
         """The outbox was full: `dropped` messages were forgotten, or the connection has to be closed (0)."""
 
+    def stalled(self, connection: Any) -> None:
+        """The kernel takes no more bytes for this client."""
 
-class Writing(WSListener):
-    """The writing half of a connection.
+    def writable(self, connection: Any) -> None:
+        """It takes bytes again, and some have left the outbox."""
+
+    def sent(self, connection: Any) -> None:
+        """Everything that waited is out, and the connection was to be closed then."""
+
+    def gone(self, connection: Any, ended: Ended) -> None:
+        """The socket is closed."""
+
+
+class Writing:
+    """One client, as the gateway writes to it; each transport adds how it reads and what its bytes look like.
 
     Args:
         owner: The gateway.
+        link: The socket.
+        number: Counts accepted connections.
+        host: The client's IP address.
+        port: Its port.
     """
 
     __slots__ = (
+        "accepted_at",
         "blocked",
         "corked",
         "dropping",
         "ending",
-        "fd",
+        "finishing",
+        "host",
+        "identity",
         "last_io",
+        "link",
+        "live",
+        "number",
         "outbox",
         "owner",
-        "transport",
+        "parked",
+        "port",
         "turn",
-        "ws",
+        "waiters",
     )
 
-    def __init__(self, owner: Owner) -> None:
-        self.owner = owner
-        self.ws: WSTransport | None = None
-        self.transport: Any = None
-        self.fd = -1
-        self.last_io = owner.now()
+    def __init__(self, owner: Owner, link: Link, number: int, host: str, port: int) -> None:
+        self.owner: Any = owner
+        self.link = link
+        self.number = number
+        self.host = host
+        self.port = port
+        self.identity = ANYBODY
+        self.accepted_at = self.last_io = owner.now()
         self.outbox = Outbox()
-        self.blocked = False  # the transport holds the rest of a frame
+        self.live = True  # until a close frame is sent, or the socket is closed: nothing may follow
+        self.blocked = False  # the link holds the rest of a frame
         self.corked = False  # `flush` is due at the end of this turn
         self.dropping = False  # messages were dropped since the queue was last empty
         self.turn = -1  # the turn in which we last wrote directly
         self.ending: int | None = None  # the code we closed with
+        self.finishing: tuple[int, str] | None = None  # how to close when everything is sent
+        self.parked: deque[str] | None = None  # requests that wait, while the client is not read from
+        self.waiters: deque[Callable[[], None]] | None = None  # publishers that wait for room here
+
+    def __str__(self) -> str:
+        return f"c{self.number}/{self.host}:{self.port}"
 
     @property
-    def live(self) -> bool:
-        """False as soon as a close frame was sent: nothing may follow it."""
-        return self.fd >= 0 and self.ending is None and self.ws is not None and not self.ws.is_close_frame_sent
+    def fd(self) -> int:
+        """The socket's descriptor; -1 when it is closed."""
+        return self.link.fd
+
+    # What each transport says for itself.
+
+    def encode(self, message: Message) -> bytes:
+        """Return the message as this transport writes it."""
+        raise NotImplementedError
+
+    def goodbye(self, code: int, sentence: str) -> bytes:
+        """Return the last bytes that a client gets."""
+        raise NotImplementedError
+
+    def ping(self, now: float) -> None:
+        """Send a heartbeat; it never waits for queued data."""
+        raise NotImplementedError
+
+    def how_it_ended(self) -> tuple[int, str, bool]:
+        """Return the close code, who closed, and whether both sides said goodbye."""
+        return (LOST, "network", False) if self.ending is None else (self.ending, "server", False)
+
+    # What the gateway calls.
+
+    def begin(self, head: bytes) -> None:
+        """Send the answer that opens the connection."""
+        self.link.send(head)
+        self._hold(b"")
 
     def deliver(self, message: Message, now: float) -> None:
         """Send one message, or queue it.
@@ -88,13 +147,14 @@ class Writing(WSListener):
         if not self.live:
             return
         if not self.blocked and not self.outbox.queued_bytes:
-            if self.turn != self.owner.turn:
-                self.turn = self.owner.turn
-                self._write(message.frame, now)
+            owner = self.owner
+            if self.turn != owner.turn:
+                self.turn = owner.turn
+                self._write(self.encode(message), now)
                 return
             if not self.corked:
                 self.corked = True
-                self.owner.flush_later(self)
+                owner.flush_later(self)
         self._queue(message, now)
 
     def has_room(self, size: int) -> bool:
@@ -109,42 +169,82 @@ class Writing(WSListener):
         """Write what waits, until the kernel takes no more."""
         self.corked = False
         while self.outbox.queued_bytes and not self.blocked and self.live:
-            frames = self.outbox.batch(WRITE_BYTES, WRITE_FRAMES)
-            count = self._send(frames)
+            count = self.link.write(self.outbox.batch(self.link.batch_bytes, WRITE_FRAMES))
             if count is None:
                 return
             rest = self.outbox.written(count)
             self.last_io = self.owner.now()
-            if rest:
-                self._hand_over(rest)
+            self._hold(rest)
         if not self.outbox.queued_bytes:
             self.dropping = False
+            if self.finishing is not None and not self.blocked and self.live:
+                self.owner.sent(self)
 
-    def ping(self, now: float) -> None:
-        """Send a ping; it never waits for queued data."""
+    def finish(self, code: int, sentence: str) -> None:
+        """Close as soon as everything that waits is sent."""
+        if self.live and self.finishing is None:
+            self.finishing = (code, sentence)
+            self.flush()
+
+    def close(self, code: int, sentence: str) -> int:
+        """Send what can be sent at once, then say goodbye; the gateway drops the socket if the client does not answer.
+
+        Returns:
+            How many messages were still waiting, and are lost to this connection.
+        """
         if not self.live:
-            return
-        if self.blocked:
-            self.transport.write(PING_FRAME)
-        else:
-            self._write(PING_FRAME, now)
+            return 0
+        self.finishing = None
+        if not self.blocked:
+            self.flush()
+        lost = len(self.outbox)
+        self.live = False
+        self.ending = code
+        self.outbox.clear()
+        self.link.send(self.goodbye(code, sentence))
+        return lost
 
     def abort(self) -> None:
-        """Drop the socket now, with a reset.
+        """Drop the socket now, with a reset."""
+        self.link.abort()
 
-        Closed in the ordinary way, a peer that takes nothing would leave its backlog in our kernel for minutes
-        (FIN-WAIT-1).
-        """
-        if self.transport is not None:
-            with contextlib.suppress(OSError):  # it is gone already
-                self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            self.transport.abort()
+    # What the link calls.
+
+    def received(self, data: bytes) -> None:
+        """Take bytes."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """Close: a client that sends no more is taken as gone."""
+        self.link.close()
+
+    def writable(self) -> None:
+        """Go on writing: the half-written frame is out."""
+        self.blocked = False
+        self.outbox.in_flight = 0
+        self.last_io = self.owner.now()
+        self.flush()
+        self.owner.writable(self)
+
+    def lost(self) -> None:
+        """Tell the gateway how it ended."""
+        self.live = False
+        self.outbox.clear()
+        self.outbox.in_flight = 0
+        code, by, clean = self.how_it_ended()
+        now = self.owner.now()
+        ended = Ended(code, label(code), by, now - self.last_io, now - self.accepted_at, clean, now)
+        self.owner.gone(self, ended)
+
+    # How it is done.
 
     def _queue(self, message: Message, now: float) -> None:
-        frame = message.frame
+        frame = self.encode(message)
         limits, policy = self.owner.limits, self.owner.settings.overflow
         if not self.outbox.fits(len(frame), limits) and not self.blocked:
             self.flush()
+            if not self.live:  # the connection broke, or everything was sent and it was to be closed then
+                return
             if not self.blocked:
                 self._write(frame, now)
                 return
@@ -155,25 +255,18 @@ class Writing(WSListener):
             self.owner.overflowed(self, self.outbox.dropped - before)
 
     def _write(self, frame: bytes, now: float) -> None:
-        count = self._send([frame])
+        count = self.link.write([frame])
         if count is None:
             return
         self.last_io = now
-        if count != len(frame):
-            self.outbox.in_flight = len(frame) - count
-            self._hand_over(frame[count:])
+        self._hold(b"" if count == len(frame) else frame[count:])
 
-    def _hand_over(self, rest: bytes) -> None:
-        self.transport.write(rest)
-        if not self.blocked:
-            self.outbox.in_flight = 0
-
-    def _send(self, frames: list[bytes]) -> int | None:
-        """Write without blocking; None if the connection is broken, which its reader side then reports."""
-        try:
-            return os.write(self.fd, frames[0]) if len(frames) == 1 else os.writev(self.fd, frames)
-        except (BlockingIOError, InterruptedError):
-            return 0
-        except OSError:
-            self.abort()
-            return None
+    def _hold(self, rest: bytes) -> None:
+        """Leave the rest of a frame with the link, and note what it holds."""
+        if rest:
+            self.link.hold(rest)
+        held = self.link.held
+        self.outbox.in_flight = held
+        if held and not self.blocked:
+            self.blocked = True
+            self.owner.stalled(self)
