@@ -1,5 +1,7 @@
 """A nats-server of one's own: the pinned binary, free ports, a folder that survives `kill -9`."""
 
+import asyncio
+import inspect
 import json
 import shutil
 import socket
@@ -79,3 +81,16 @@ class Server:
         if self.child is not None and self.child.poll() is None:
             self.child.kill()
             self.child.wait()
+
+
+async def eventually(true, what="it"):
+    """Wait until this holds, and return what it gave; it may be a coroutine function."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        found = true()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return found
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"waited {PATIENCE_S} s for {what}")

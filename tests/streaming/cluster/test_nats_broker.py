@@ -4,12 +4,10 @@ import asyncio
 import contextlib
 
 import pytest
-from contracts.broker import BrokerContract, Opened, Recorder, ask, fill
+from contracts.broker import BrokerContract, Opened
 
-from plumbline.streaming import Settings
 from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
 from plumbline.streaming.cluster.subjects import stored
-from plumbline.streaming.core.broker import BrokerError
 
 
 class TestNatsBroker(BrokerContract):

@@ -18,9 +18,10 @@ from plumbline.streaming.cluster.kept import Kept
 from plumbline.streaming.cluster.link import Link
 from plumbline.streaming.cluster.presence import BEAT_S, Presence
 from plumbline.streaming.cluster.reading import heads, kept_of
+from plumbline.streaming.cluster.regions import CONTROL
 from plumbline.streaming.cluster.shared import SharedReads
 from plumbline.streaming.cluster.streams import ALONE, SECOND, Copy, Limits, look, presence_ready, ready
-from plumbline.streaming.cluster.subjects import PREFIX, live
+from plumbline.streaming.cluster.subjects import live
 from plumbline.streaming.cluster.writer import Writer
 from plumbline.streaming.core.broker import BrokerError, Member, Past, Position, Receiver
 from plumbline.streaming.core.history import Bounds
@@ -31,7 +32,6 @@ from plumbline.streaming.server import log
 CHECK_S = 5.0  # between two looks at the copy: is it still the one that was attached to?
 BACK_S = 0.5  # between two attempts after the connection came back, until JetStream has the stream again
 TOUCHES = 200  # marks stored in one turn of the check
-CONTROL = f"{PREFIX}.control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +285,14 @@ class NatsBroker:
         if not same:
             log.event(logging.WARNING, "region changed", region=copy.region, home=copy.home, term=copy.term)
             self._interrupted(fenced or "the region's copy has changed")
-        elif not copy.mirror:
+        elif not copy.mirror and not copy.sealed:
+            await self._sing(copy)
             await self._touch(copy)
+
+    async def _sing(self, copy: Copy) -> None:
+        """Leave a canary in the stream: its age in a mirror is the mirror's age."""
+        subject = f"{copy.entrance}.canary.{self._presence.node}"
+        await self.link.request(subject, b"", {"Nats-Rollup": "sub"})
 
     async def _touch(self, copy: Copy) -> None:
         """Keep channels from being forgotten that are quiet but attended."""

@@ -161,6 +161,7 @@ def _kept(region: str, limits: Limits) -> dict[str, Any]:
         "duplicate_window": int(min(limits.duplicate_s, limits.idle_s) * SECOND),
         "num_replicas": limits.replicas,
         "allow_direct": True,
+        "allow_rollup_hdrs": True,
         "republish": {"src": f"{PREFIX}.ch.>", "dest": f"{live(region)}.>"},
     }
 
