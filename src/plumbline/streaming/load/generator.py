@@ -20,6 +20,7 @@ from typing import Any
 
 from plumbline.streaming.load.acts import Acts
 from plumbline.streaming.load.crew import Crew
+from plumbline.streaming.load.latency import peaks
 from plumbline.streaming.load.letters import Letters, pack
 from plumbline.streaming.load.opening import Door, descriptors
 from plumbline.streaming.load.plan import Plan
@@ -44,6 +45,7 @@ class Generator:
         self._crew: Crew | None = None
         self._acts: Acts | None = None
         self._lag_s = 0.0
+        self._peak = -1  # latency of the newest delivery of a message that may not be complete
         self._tasks: list[asyncio.Task[None]] = []
         self._sending = asyncio.Lock()
 
@@ -67,15 +69,14 @@ class Generator:
                 gc.freeze()  # connections stay: the collector need not walk through them again
                 self._acts.begin(index, self._plan.scenario.phases[index], letter["start"])
             case "heads":
-                assert self._crew is not None and self._acts is not None  # noqa: S101, PT018 - prepared before
+                assert self._acts is not None  # noqa: S101 - prepared before
                 self._acts.end()
                 await self._calm(letter["until"])
-                await self._send({"heads_unsent": {"heads": self._crew.heads.last, "unsent": self._unsent()}})
+                await self._send({"heads_unsent": {"heads": self._crew_of().heads.last, "unsent": self._unsent()}})
             case "settle":
                 await self._settle(letter["heads"], letter["until"])
             case "end":
-                assert self._crew is not None  # noqa: S101 - prepared before
-                await self._crew.stop()
+                await self._crew_of().stop()
                 await self._send({"ended": True})
 
     def _prepare(self, letter: dict[str, Any]) -> None:
@@ -92,9 +93,12 @@ class Generator:
         self._acts = Acts(self._crew, self._plan, process, processes)
         self._tasks += [asyncio.create_task(one) for one in (self._tick(), self._watch(), self._beat())]
 
-    def _unsent(self) -> int:
+    def _crew_of(self) -> Crew:
         assert self._crew is not None  # noqa: S101 - prepared before
-        return sum(link.unsent + len(link.pending) for link in self._crew.publishers)
+        return self._crew
+
+    def _unsent(self) -> int:
+        return sum(link.unsent + len(link.pending) for link in self._crew_of().publishers)
 
     async def _calm(self, until: float) -> None:
         """Wait for answers to what was published: only then it is known what readers must get."""
@@ -103,8 +107,7 @@ class Generator:
 
     async def _settle(self, heads: dict[str, dict[str, int]], until: float) -> None:
         """Wait for what is on its way, then close the accounts."""
-        crew = self._crew
-        assert crew is not None  # noqa: S101 - prepared before
+        crew = self._crew_of()
         while crew.behind(heads) and time.monotonic() < until:  # noqa: ASYNC110 - as above
             await asyncio.sleep(LOOK_S)
         usual, slow = crew.totals(heads)
@@ -117,8 +120,7 @@ class Generator:
         while True:
             at += TICK_S
             await asyncio.sleep(at - loop.time())
-            assert self._crew is not None  # noqa: S101 - prepared before
-            self._crew.sweep()
+            self._crew_of().sweep()
             await self._send(self._state())
             for task in self._tasks:
                 if task.done() and not task.cancelled():
@@ -134,23 +136,23 @@ class Generator:
 
     async def _beat(self) -> None:
         """Ping where the dialect leaves that to the client; spread over the interval."""
-        assert self._crew is not None  # noqa: S101 - prepared before
-        beat = self._crew.dialect.heartbeat()
+        crew = self._crew_of()
+        beat = crew.dialect.heartbeat()
         slices = 25
         step = 0
         while beat:
             await asyncio.sleep(HEARTBEAT_S / slices)
-            for link in self._crew.links[step % slices :: slices]:
+            for link in crew.links[step % slices :: slices]:
                 link.say(beat)
             step += 1
 
     def _state(self) -> dict[str, Any]:
-        crew = self._crew
-        assert crew is not None  # noqa: S101 - prepared before
+        crew = self._crew_of()
         crew.uptime.advance(time.monotonic())
         for kind, table in (("delivery", crew.deliveries), ("slow", crew.slow_deliveries)):
             for phase, values in table.items():
                 crew.recorder.series(phase, kind).extend(values)
+                self._complete(phase, kind, values)
                 values.clear()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         state = {
@@ -175,6 +177,15 @@ class Generator:
         }
         self._lag_s = 0.0
         return {"state": state}
+
+    def _complete(self, phase: int, kind: str, values: list[int]) -> None:
+        """Note when messages had reached their last reader, where the phase asks for it."""
+        if kind == "delivery" and self._plan.scenario.phases[phase].completion:
+            done, self._peak = peaks(values, self._peak)
+            if not values and self._peak >= 0:  # a second without deliveries: the last message is complete
+                done, self._peak = [self._peak], -1
+            for latency in done:
+                self._crew_of().recorder.note(phase, "completion", latency)
 
     async def _send(self, letter: dict[str, Any]) -> None:
         async with self._sending:

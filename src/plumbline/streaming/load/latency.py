@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,21 @@ def condense(values: Iterable[int]) -> tuple[list[int], list[int]]:
     excess = np.maximum(np.floor(np.log2(np.maximum(array, 1))).astype(np.int64) + 1 - _BITS, 0)
     steps, counts = np.unique((array >> excess) << excess, return_counts=True)
     return steps.tolist(), counts.tolist()
+
+
+def peaks(values: Sequence[int], before: int) -> tuple[list[int], int]:
+    """Return the last latency of each message that is complete, and the one that may go on.
+
+    All deliveries of one message are due at the same time, so their latencies only grow; where they fall, the next
+    message begins. Holds for messages that do not overlap.
+
+    Args:
+        values: Latencies in the order of arrival.
+        before: The last latency of the values before these; -1 for none.
+    """
+    array = np.asarray([before, *values], dtype=np.int64)
+    ends = array[:-1][np.diff(array) < 0]
+    return [value for value in ends.tolist() if value >= 0], int(array[-1])
 
 
 class Histogram:

@@ -17,7 +17,7 @@ from plumbline.streaming.load.sampling import Sample
 from plumbline.streaming.load.scenario import Scenario
 
 SCHEMA = "plumbline.load/1"
-KINDS = ("delivery", "replayed", "slow", "ack", "request", "connect", "reconnect")
+KINDS = ("delivery", "completion", "replayed", "slow", "ack", "request", "connect", "reconnect")
 
 
 @dataclass(slots=True)

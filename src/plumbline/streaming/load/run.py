@@ -54,6 +54,7 @@ class Options:
 
 
 Watcher = Callable[[Second, dict[str, float]], None]
+Turn = Callable[[str, bool], None]
 
 
 class Run:
@@ -63,12 +64,15 @@ class Run:
         scenario: What to do.
         options: Where.
         watch: Called once a second.
+        turn: Called with a phase's name as it begins (True) and as it has ended (False).
 
     Raises:
         LoadError: The target is not to be loaded, or an option is wrong.
     """
 
-    def __init__(self, scenario: Scenario, options: Options, watch: Watcher | None = None) -> None:
+    def __init__(
+        self, scenario: Scenario, options: Options, watch: Watcher | None = None, turn: Turn | None = None
+    ) -> None:
         if not options.urls:
             raise LoadError("there is no server to load; give a URL (ws://127.0.0.1:8765/), or --lab")
         self.scenario = scenario
@@ -79,6 +83,7 @@ class Run:
         if any(one.tls for one in self._places):
             trust(options.authority)
         self._watch = watch or (lambda *_: None)
+        self._turn = turn or (lambda *_: None)
         self._stop = asyncio.Event()
         self._phase = "start"
         self._stood = asyncio.Event()  # all connections stand, or did
@@ -126,8 +131,10 @@ class Run:
                 return
             start = time.monotonic() + LEAD_S
             self._phase = phase.name
+            self._turn(phase.name, True)
             await self.fleet.phase(index, start)
             await self._last(phase, start)
+            self._turn(phase.name, False)
             self.record.times.append((start - self._started, time.monotonic() - self._started))
 
     async def _last(self, phase: Phase, start: float) -> None:
@@ -205,7 +212,7 @@ def _at_least(phase: Phase) -> float:
     return storm.at_s + storm.spread_s + STALE_S if storm else 0.0
 
 
-def run(scenario: Scenario, options: Options, watch: Watcher | None = None) -> dict[str, Any]:
+def run(scenario: Scenario, options: Options, watch: Watcher | None = None, turn: Turn | None = None) -> dict[str, Any]:
     """Run a scenario to its end and return the report, from a program without an event loop.
 
     Raises:
@@ -213,6 +220,6 @@ def run(scenario: Scenario, options: Options, watch: Watcher | None = None) -> d
     """
 
     async def whole() -> dict[str, Any]:
-        return await Run(scenario, options, watch)()
+        return await Run(scenario, options, watch, turn)()
 
     return asyncio.run(whole())

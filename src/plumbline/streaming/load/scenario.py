@@ -91,6 +91,8 @@ class Phase(Part):
         requests_per_s: Requests, answered to the asking connection alone.
         churn_per_s: Connections per second that leave and come back at once.
         storm: Connections that are cut together.
+        completion: Report also when each message had reached its last reader (of each generator process); for messages
+            that do not overlap.
         slow_readers: Connections that stop reading at the phase's start and go on at its end.
     """
 
@@ -102,6 +104,7 @@ class Phase(Part):
     requests_per_s: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
     churn_per_s: Annotated[float, Field(ge=0, le=10_000)] = 0.0
     storm: Storm | None = None
+    completion: bool = False
     slow_readers: int = Field(default=0, ge=0, le=10_000)
 
 

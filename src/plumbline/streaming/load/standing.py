@@ -53,7 +53,11 @@ def gateway(
         command = [sys.executable, "-m", "plumbline.streaming", "--listen", listen, "--admin", admin, *words]
         with log.open("wb") as errors:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, preexec_fn=bind
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                preexec_fn=bind,  # noqa: PLW1509 - it only makes system calls
             )
         try:
             yield Standing(_url(child, log), admin, child.pid)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from plumbline.streaming.load.progress import milliseconds
-from plumbline.streaming.load.report.plots import Line, lines
+from plumbline.streaming.load.report.plots import NINES, Line, lines, nines
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1e; --paper: #fff; --quiet: #5b5b62; --edge: #d0d0d6; --good: #1a7f45;
@@ -33,6 +33,7 @@ dd { margin: 0 0 .4rem }
 """
 NAMES = {
     "delivery": "Delivery (due to received)",
+    "completion": "Delivery to the last reader",
     "replayed": "Delivery by recovery",
     "slow": "Delivery to slow readers",
     "ack": "Publish acknowledged",
@@ -124,9 +125,9 @@ def _plots(report: dict[str, Any]) -> list[str]:
     times = [one["at"] for one in heard]
     shown = [Line(name, times, [one[key] * 1000 for one in heard]) for name, key in _SERIES]
     curves = [
-        Line(phase["name"], [p for p, _ in points], [max(value * 1000, 0.001) for _, value in points], markers=True)
+        Line(phase["name"], [nines(p) for p, _ in points], [max(value * 1000, 0.001) for _, value in points])
         for phase in report["phases"]
-        if (points := phase["curves"].get("delivery"))
+        if (points := phase["curves"].get("delivery", [])[:-1])
     ]
     rates = [
         (after["deliveries"] - before["deliveries"]) / max(after["at"] - before["at"], 1e-3)
@@ -138,9 +139,11 @@ def _plots(report: dict[str, Any]) -> list[str]:
     ]
     if heard:
         plots.insert(0, lines("Delivery latency over time", shown, x="s", y="ms", log_y=True, marks=marks))
-    if curves:
-        plots.insert(1, lines("Delivery latency by percentile", curves, x="percentile", y="ms", log_y=True))
-    return [f"<figure>{plot}</figure>" for plot in [*plots, *_usage(report, marks)]]
+    if heard and curves:
+        plots.insert(
+            1, lines("Delivery latency by percentile", curves, x="percentile", y="ms", log_y=True, x_ticks=NINES)
+        )
+    return [*plots, *_usage(report, marks)]
 
 
 _SERIES = (("p50", "p50_s"), ("p99", "p99_s"), ("max", "max_s"))
@@ -169,13 +172,14 @@ def _ledger(report: dict[str, Any]) -> str:
     if report["slow_readers"]["expected"]:
         rows.append(["slow on purpose", *(f"{report['slow_readers'][key]:,}" for key in report["ledger"])])
     messages = report["messages"]
-    said = f"{messages['published']:,} published, {messages['taken']:,} taken by the server, {messages['unsent']:,} not sent"
+    said = f"{messages['published']:,} published, {messages['taken']:,} taken by the server"
+    unsent = f"{messages['unsent']:,} not sent"
     refused = ", ".join(f"{count:,} refused ({code})" for code, count in messages["refused"].items())
     recovery = report["recovery"]
     words = f"{recovery['recovered']:,} subscriptions recovered, {recovery['unrecovered']:,} did not"
     return (
         table("Messages by account of each reader and channel", head, rows)
-        + f"<p>{escape('; '.join(filter(None, (said, refused, words))))}.</p>"
+        + f"<p>{escape('; '.join(filter(None, (said, unsent, refused, words))))}.</p>"
     )
 
 

@@ -41,6 +41,7 @@ def lines(
     log_y: bool = False,
     log_x: bool = False,
     marks: Sequence[tuple[float, str]] = (),
+    x_ticks: Sequence[tuple[float, str]] = (),
 ) -> str:
     """Return a line plot.
 
@@ -51,6 +52,7 @@ def lines(
         y: Label with unit.
         log_y: Logarithmic scale.
         log_x: Logarithmic scale.
+        x_ticks: Where the x axis says what; it is logarithmic then.
         marks: Moments to mark with a vertical line, and what happened there.
     """
     figure, axes = _figure()
@@ -72,11 +74,24 @@ def lines(
         )
     if log_y and any(value > 0 for line in series for value in line.ys):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(lambda *_: "")
     else:
         axes.set_ylim(bottom=0)
-    if log_x:
+    if log_x or x_ticks:
         axes.set_xscale("log")
+    if x_ticks:
+        axes.set_xticks([at for at, _ in x_ticks], [name for _, name in x_ticks])
+        axes.minorticks_off()
     return _svg(figure, axes, title, x, y, legend=len(series) > 1)
+
+
+def nines(percentile: float) -> float:
+    """Return where a percentile stands on an axis that gives each further nine the same room."""
+    return 1 / (1 - percentile / 100)
+
+
+NINES = tuple((nines(p), f"{p:g}") for p in (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999))
 
 
 def bars(title: str, names: Sequence[str], values: Sequence[float], *, x: str) -> str:
@@ -124,7 +139,7 @@ def _svg(figure: Any, axes: Any, title: str, x: str, y: str, *, legend: bool) ->
 
 
 def _inline(svg: str, title: str) -> str:
-    """Return the SVG element alone, in the page's own colour and with a name of its own."""
+    """Return the SVG element alone with a caption, in the page's own colour and with a name of its own."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = body.replace(_INK, "currentColor").replace(" xmlns:xlink=", " xmlns:xlink=")
@@ -134,4 +149,5 @@ def _inline(svg: str, title: str) -> str:
     body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
     body = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{prefix}-\1"', body)
-    return named + body[len("<svg ") :].strip() + "\n"
+    drawn = named + body[len("<svg ") :].strip()
+    return f"<figure>\n{drawn}\n<figcaption>{escape(title)}</figcaption>\n</figure>\n"

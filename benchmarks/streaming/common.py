@@ -1,0 +1,94 @@
+"""What the streaming benchmarks share: arguments, where results go, and the words in which they are printed."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from plumbline.streaming.load.records import machine
+from plumbline.streaming.load.scenario import scenario
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+BENCH = ROOT / ".plumbline" / "bench"
+RESULTS = HERE / "results"
+VERSIONS = ("picows", "uvloop", "plumbline")
+
+
+def arguments(about, **more):
+    """Read `--quick` and what a script has besides; its docstring is the help text."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="seconds and few connections: checks that it works")
+    for name, options in more.items():
+        parser.add_argument("--" + name, **options)
+    return parser.parse_args()
+
+
+def say(text):
+    """Print progress to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def save(name, quick, started, results, **more):
+    """Write one benchmark's results with what they depend on; quick ones stay out of the repository."""
+    folder = BENCH / "quick" if quick else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = {package: importlib.metadata.version(package) for package in VERSIONS}
+    whole = {
+        "schema": "plumbline.benchmark/1",
+        "name": name,
+        "command": f"python benchmarks/streaming/{name}.py" + (" --quick" if quick else ""),
+        "date": time.strftime("%Y-%m-%d", time.gmtime(started)),
+        "took_s": round(time.time() - started, 1),
+        "commit": commit(),
+        "machine": machine(),
+        "load_average_before": os.environ.get("BENCH_LOAD"),
+        "versions": versions | more.pop("versions", {}),
+        **more,
+        "results": results,
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    say(f"wrote {path.relative_to(ROOT)}")
+    return whole
+
+
+def commit():
+    """Return the commit that was measured, with a plus if files differ from it."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def ramp(per_s, seconds=240):
+    """Return the phase in which all connect."""
+    return {"name": "ramp", "seconds": seconds, "connect_per_s": per_s, "until_connected": True}
+
+
+def quiet(seconds=2.0):
+    """Return a phase in which nothing happens: what was on its way arrives."""
+    return {"name": f"quiet{seconds:g}".replace(".", "-"), "seconds": seconds}
+
+
+def plan(**values):
+    """Return a checked scenario."""
+    return scenario(values, "the benchmark")
+
+
+def table(head, rows):
+    """Print an aligned table."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def progress(second, totals):
+    """Say every fifth second how a run is going."""
+    if int(second.at) % 5 == 0:
+        say(f"  {second.at:5.0f} s  {second.phase:<10} up {second.up:,}  deliveries {second.deliveries:,}")

