@@ -129,7 +129,7 @@ def test_an_answer_of_another_version_is_malformed(monkeypatch, read, answer):
 def test_a_refusal_of_the_admin_socket_is_malformed_too(start, tmp_path):
     start(admin=tmp_path / "a.sock")
     with pytest.raises(UnavailableError) as error:
-        evidence._asked(Endpoint("gw", admin=str(tmp_path / "a.sock")), "nothing")
+        evidence.asked(Endpoint("gw", admin=str(tmp_path / "a.sock")), "nothing")
     assert error.value.reason == "malformed"
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
-from plumbline.evidence import Endpoint, Reason, Source, UnavailableError, measured
+from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.streaming.evidence_workers import Worker, Workers
+from plumbline.streaming.probes.reached import asked, malformed, pid_of
+
+__all__ = ["Close", "Closes", "IdleLifetime", "OutboundQueue", "OutboundQueues", "Worker", "Workers"]
 
 FULLEST = 50  # queues that evidence names one by one
 LOST = 1006  # RFC 6455, 7.1.5: the connection ended without a close frame
@@ -101,11 +105,11 @@ def queues_from_admin(endpoint: Endpoint) -> OutboundQueues:
     Raises:
         UnavailableError: The admin socket does not answer, or not sensibly.
     """
-    answer = _asked(endpoint, "queues")
+    answer = asked(endpoint, "queues")
     try:
         return OutboundQueues(**{**answer, "queues": tuple(OutboundQueue(**item) for item in answer["queues"])})
     except (TypeError, KeyError) as error:
-        raise _malformed(endpoint, error) from None
+        raise malformed(endpoint, error) from None
 
 
 def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
@@ -118,7 +122,7 @@ def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
 
     if sys.platform != "linux":
         raise UnavailableError("unsupported_platform", "another process's send queues can be read on Linux only")
-    pid = _pid(endpoint)
+    pid = pid_of(endpoint)
     try:
         found = sockets.connections(pid)
         resident = sockets.resident_bytes(pid)
@@ -154,11 +158,11 @@ def closes_from_admin(endpoint: Endpoint) -> Closes:
     Raises:
         UnavailableError: The admin socket does not answer, or not sensibly.
     """
-    answer = _asked(endpoint, "closes")
+    answer = asked(endpoint, "closes")
     try:
         return Closes(**{**answer, "recent": tuple(Close(**item) for item in answer["recent"])})
     except (TypeError, KeyError) as error:
-        raise _malformed(endpoint, error) from None
+        raise malformed(endpoint, error) from None
 
 
 def idle_from_url(endpoint: Endpoint) -> IdleLifetime:
@@ -170,31 +174,6 @@ def idle_from_url(endpoint: Endpoint) -> IdleLifetime:
     from plumbline.streaming.probes.idle import watch_quiet
 
     return IdleLifetime(**watch_quiet(endpoint))
-
-
-def _pid(endpoint: Endpoint) -> int:
-    if endpoint.pid is None:
-        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
-    return endpoint.pid
-
-
-def _asked(endpoint: Endpoint, what: str) -> dict[str, Any]:
-    from plumbline.streaming.probes.adminclient import AdminError, ask
-
-    if not endpoint.admin:
-        raise UnavailableError("not_configured", "the target names no admin socket; give one: --target /path/to.sock")
-    try:
-        answer = ask(endpoint.admin, {"get": what})
-    except AdminError as error:
-        reason = "malformed" if error.kind == "refused" else error.kind
-        raise UnavailableError(cast("Reason", reason), error.sentence) from None
-    if not isinstance(answer, dict):
-        raise _malformed(endpoint, TypeError(what))
-    return answer
-
-
-def _malformed(endpoint: Endpoint, error: Exception) -> UnavailableError:
-    return UnavailableError("malformed", f"{endpoint.admin} answered in a form this version does not know ({error})")
 
 
 OutboundQueues.sources = (
