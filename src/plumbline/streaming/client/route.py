@@ -64,6 +64,14 @@ class Route:
         """The address that is in use, or was last."""
         return self._at.url
 
+    def jitter_s(self) -> float:
+        """Return a short random delay, in seconds, for a way that nothing speaks against."""
+        return self._backoff.jitter_s()
+
+    def retry_s(self) -> float:
+        """Return a random delay, in seconds, between attempts that are made beside a connection that stands."""
+        return self._backoff.jitter_s() * 4
+
     def opened(self, url: str, now: float) -> None:
         """Note that a connection to this address stands."""
         self._at = next(address for address in self._addresses if address.url == url)

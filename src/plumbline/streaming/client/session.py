@@ -34,7 +34,8 @@ class Session:
     """
 
     def __init__(self, rng: Random, counts: Counts | None = None, *, request_timeout_s: float = 10.0) -> None:
-        self._desk = Desk(rng, counts if counts is not None else Counts(), request_timeout_s)
+        self.counts = counts if counts is not None else Counts()
+        self._desk = Desk(rng, self.counts, request_timeout_s)
         self._asks = Asks()
         self.reading = Reading(self._desk)
         self._connection = 0  # counts connections, so that a time set for one does not end another
@@ -165,7 +166,7 @@ class Session:
     def _again(self, request: int) -> None:
         ask = self._asks.get(request)
         if ask is not None and self.greeted and not ask.sent:
-            self._desk.counts.retried += 1
+            self.counts.retried += 1
             self._send(ask)
 
     def _late(self, request: int, now: float) -> None:
@@ -238,10 +239,11 @@ class Session:
         limits.max_message_bytes = _whole(hello.get("max_message_bytes"), limits.max_message_bytes)
         limits.max_batch = _whole(hello.get("max_batch"), limits.max_batch)
         self._desk.greeted = True
+        self.counts.connected += 1
         self._desk.actions.append(Greeted(str(hello.get("client", ""))))
         self.reading.greeted(now)
         for ask in self._asks:
-            self._desk.counts.retried += ask.tries > 0
+            self.counts.retried += ask.tries > 0
             self._send(ask)
 
     def _advised(self, told: Any) -> None:
