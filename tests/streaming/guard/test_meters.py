@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from plumbline.streaming.core.closes import RATE_LIMITED
-from plumbline.streaming.core.commands import RequestError
+from plumbline.streaming.core.commands import Authenticate, Ping, Publish, RequestError
 from plumbline.streaming.core.counters import Counters
 from plumbline.streaming.core.identity import ANYBODY, Identity
 from plumbline.streaming.core.settings import Settings
@@ -28,7 +28,7 @@ class Owner:
 
 
 def client(user=None):
-    return SimpleNamespace(identity=Identity("c", user) if user else ANYBODY, meter=None)
+    return SimpleNamespace(identity=Identity("c", user) if user else ANYBODY, meter=None, deafen=lambda: None)
 
 
 def refused(act, *args):
@@ -88,18 +88,23 @@ def test_all_connections_of_a_user_share_its_rates():
 
 def test_a_channel_has_a_rate_of_its_own():
     owner = Owner(burst_s=1)
+    rules = owner.settings.changed({"channels.slow.*.publishes_per_s": 1}).rules()
     meters, one, other = Meters(owner), client(), client()
-    meters.publish(one, "a", 1)
-    assert "publishes_per_s" in refused(meters.publish, other, "a", 1).message
-    meters.publish(other, "b", 1)
-    meters.publish(other, "a", 0)
+    meters.command(one, Publish(1, "slow.a", b"1"), rules)
+    failed = refused(meters.command, other, Publish(2, "slow.a", b"1"), rules)
+    assert ("publishes_per_s" in failed.message, failed.request) == (True, 2)
+    meters.command(other, Publish(3, "slow.b", b"1"), rules)
+    for _ in range(100):
+        meters.command(other, Publish(4, "quick", b"1"), rules)
+        meters.command(other, Ping(5, b"1"), rules)
 
 
 def test_checking_tokens_costs_more_than_other_commands():
     owner = Owner(commands_per_s=AUTH_COST, burst_s=1)
     meters, one = Meters(owner), client()
-    meters.auth(one)
+    meters.command(one, Authenticate(1, "x"), owner.settings.rules())
     refused(meters.message, one, 10, 1)
+    assert refused(meters.command, one, Authenticate(2, "x"), owner.settings.rules()).request == 2
 
 
 def test_who_goes_on_after_many_refusals_is_closed():

@@ -80,6 +80,10 @@ class Channels(Generic[R]):
         for name in self._of.pop(reader, ()):
             self._drop(reader, name)
 
+    def of(self, reader: R) -> list[str]:
+        """Return the channels that it reads."""
+        return sorted(self._of.get(reader, ()))
+
     def readers(self, name: str) -> Collection[R]:
         """Return the channel's readers in the order of subscribing; a view, not a copy."""
         channel = self._channels.get(name)

@@ -66,6 +66,16 @@ def parse_all(text: str, max_batch: int) -> list[Command | RequestError]:
     return [_one(item) for item in asked]
 
 
+def requests_in(text: str) -> list[Id]:
+    """Return the ids of the requests that a message holds; one None for a message that cannot be read."""
+    try:
+        asked = _json(text)
+    except RequestError:
+        return [None]
+    items = asked if isinstance(asked, list) and asked else [asked]
+    return [_id_or_none(item.get("id")) if isinstance(item, dict) else None for item in items]
+
+
 def check_channel(name: Any) -> str:
     """Return the channel's name.
 
@@ -124,6 +134,13 @@ def _id(value: Any) -> Id:
     if isinstance(value, str) and len(value) <= ID_LENGTH:
         return value
     raise RequestError("malformed", f"id must be a whole number, or text of at most {ID_LENGTH} characters")
+
+
+def _id_or_none(value: Any) -> Id:
+    try:
+        return _id(value)
+    except RequestError:
+        return None
 
 
 def _verb(asked: Mapping[str, Any], request: Id) -> str:

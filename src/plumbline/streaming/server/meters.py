@@ -6,10 +6,11 @@ import logging
 from typing import Any, Protocol
 
 from plumbline.streaming.core.closes import RATE_LIMITED
-from plumbline.streaming.core.commands import RequestError
+from plumbline.streaming.core.commands import Authenticate, Command, Id, Publish, RequestError
 from plumbline.streaming.core.counters import Counters
 from plumbline.streaming.core.identity import Identity
 from plumbline.streaming.core.rates import Buckets, Rate
+from plumbline.streaming.core.rules import Resolved
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log
 
@@ -32,6 +33,9 @@ class Client(Protocol):
     identity: Identity
     meter: Meter | None
 
+    def deafen(self) -> None:
+        """Listen to it no more."""
+
 
 class Owner(Protocol):
     """What the meters need of the gateway."""
@@ -42,7 +46,7 @@ class Owner(Protocol):
     def now(self) -> float:
         """Return the clock in seconds."""
 
-    def end(self, connection: Any, code: int, sentence: str) -> None:
+    def end(self, connection: Any, code: int, sentence: str) -> int:
         """Close this connection."""
 
 
@@ -106,25 +110,24 @@ class Meters:
             self._refuse(client, "user-bytes", self._user_bytes.take(self._by_user_bytes, user, now, size))
             self._refuse(client, "user-commands", self._users.take(self._by_user, user, now, commands))
 
-    def auth(self, client: Client) -> None:
-        """Take what it costs to check a token.
+    def command(self, client: Client, command: Command, rules: Resolved) -> None:
+        """Take what a command costs besides: a signature's check, or one message of a channel's rate.
 
         Raises:
             RequestError: `rate-limited`.
         """
-        self.message(client, 0, AUTH_COST)
+        if isinstance(command, Authenticate):
+            try:
+                self.message(client, 0, AUTH_COST)
+            except RequestError as refused:
+                refused.request = command.request
+                raise
+        elif isinstance(command, Publish) and (per_s := rules.of(command.channel).publishes_per_s):
+            rate = self._owner.settings.rate(per_s)
+            wait_s = self._channels.take(rate, command.channel, self._owner.now())
+            self._refuse(client, "publishes", wait_s, command.request)
 
-    def publish(self, client: Client, channel: str, per_s: float) -> None:
-        """Take one message from a channel's rate.
-
-        Raises:
-            RequestError: `rate-limited`.
-        """
-        if per_s:
-            wait_s = self._channels.take(self._owner.settings.rate(per_s), channel, self._owner.now())
-            self._refuse(client, "publishes", wait_s)
-
-    def _refuse(self, client: Client, limit: str, wait_s: float) -> None:
+    def _refuse(self, client: Client, limit: str, wait_s: float, request: Id = None) -> None:
         if not wait_s:
             return
         self._owner.counters.limited[limit] += 1
@@ -134,11 +137,12 @@ class Meters:
         meter.refusals, too_many = self._refusals.take(meter.refusals, self._owner.now())
         if too_many:
             self._close(client, limit, "went on after too many refusals")
-        raise RequestError("rate-limited", _SENTENCES[limit], retry_after_s=wait_s)
+        raise RequestError("rate-limited", _SENTENCES[limit], request, retry_after_s=wait_s)
 
     def _close(self, client: Client, limit: str, sentence: str) -> None:
         log.event(logging.WARNING, "client over its rates", connection=client, limit=limit, action="disconnect")
         self._owner.end(client, RATE_LIMITED, sentence)
+        client.deafen()
 
 
 _SENTENCES = {
