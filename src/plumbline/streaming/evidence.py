@@ -7,10 +7,23 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.streaming.evidence_cluster import CacheLoads, KeyLoads, ReplicatedStream, Replication
 from plumbline.streaming.evidence_workers import Worker, Workers
 from plumbline.streaming.probes.reached import asked, malformed, pid_of
 
-__all__ = ["Close", "Closes", "IdleLifetime", "OutboundQueue", "OutboundQueues", "Worker", "Workers"]
+__all__ = [
+    "CacheLoads",
+    "Close",
+    "Closes",
+    "IdleLifetime",
+    "KeyLoads",
+    "OutboundQueue",
+    "OutboundQueues",
+    "ReplicatedStream",
+    "Replication",
+    "Worker",
+    "Workers",
+]
 
 FULLEST = 50  # queues that evidence names one by one
 LOST = 1006  # RFC 6455, 7.1.5: the connection ended without a close frame

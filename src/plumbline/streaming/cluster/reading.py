@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from nats.aio.msg import Msg
 
 from plumbline.streaming.cluster import blocks
+from plumbline.streaming.cluster.ages import instant
 from plumbline.streaming.cluster.blocks import Block, ForeignError, Head
 from plumbline.streaming.cluster.kept import Kept, gathered
 from plumbline.streaming.cluster.link import Link
@@ -97,10 +97,4 @@ def sequence_of(message: Msg) -> int:
 
 def stored_at(message: Msg) -> float:
     """Return when it was stored, in seconds since 1970."""
-    return datetime.fromisoformat(_six_digits((message.headers or {})["Nats-Time-Stamp"])).timestamp()
-
-
-def _six_digits(stamp: str) -> str:
-    """Cut a time in nanoseconds to what Python 3.11 reads."""
-    whole, _, fraction = stamp.removesuffix("Z").partition(".")
-    return f"{whole}.{fraction[:6]:0<6}+00:00"
+    return instant((message.headers or {})["Nats-Time-Stamp"]) or 0.0

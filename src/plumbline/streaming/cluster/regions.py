@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from plumbline.streaming.cluster.ages import age_s
 from plumbline.streaming.cluster.fence import seal
 from plumbline.streaming.cluster.link import Link
 from plumbline.streaming.cluster.salvage import Hidden, beyond
@@ -87,6 +87,23 @@ async def create(link: Link, region: str, limits: Limits) -> Copy:
     return await _changed(link, region, "CREATE", home_config(region, 1, 1, limits))
 
 
+async def hidden(link: Link, region: str, home: str, found: list[Hidden]) -> None:
+    """Add to `found` what a region holds that home never got; the region takes nothing more from now on.
+
+    Raises:
+        RegionError: Home is none, or a region does not answer.
+        BrokerError: The stream cannot be read.
+    """
+    origin = await _home(link, home)
+    _, own, _ = await _reached(link, region)
+    if own is None or own.mirror:
+        return
+    if own.term >= origin.term:
+        raise RegionError(f"region {region} is home itself, in term {own.term}; promote {home} first")
+    await seal(link, own)  # nothing may come in while it is read
+    found.extend(await beyond(link, await look(link, region, region), origin))
+
+
 async def follow(link: Link, region: str, home: str, *, keep: list[Hidden] | None = None) -> Copy:
     """Make a region's copy a mirror of home; what it holds that home has not is put into `keep` first.
 
@@ -95,25 +112,22 @@ async def follow(link: Link, region: str, home: str, *, keep: list[Hidden] | Non
     """
     origin = await _home(link, home)
     _, own, _ = await _reached(link, region)
+    if own is not None and own.mirror and (own.home, own.term) == (origin.home, origin.term):
+        return own
+    found: list[Hidden] = []
+    await hidden(link, region, home, found)
+    if found and keep is None:
+        raise RegionError(
+            f"region {region} holds {len(found)} acknowledged messages that {home} never got; save them with "
+            "--salvage FILE, or give them up with --discard"
+        )
+    if keep is not None:
+        keep.extend(found)
     if own is not None:
-        if own.mirror and (own.home, own.term) == (origin.home, origin.term):
-            return own
-        if own.term >= origin.term and not own.mirror:
-            raise RegionError(f"region {region} is home itself, in term {own.term}; promote {home} first")
-        if not own.mirror:
-            await seal(link, own)  # nothing may come in while it is read
-            hidden = await beyond(link, await look(link, region, region), origin)
-            if hidden and keep is None:
-                raise RegionError(
-                    f"region {region} holds {len(hidden)} acknowledged messages that {home} never got; save them with "
-                    "--salvage FILE, or give them up with --discard"
-                )
-            if keep is not None:
-                keep.extend(hidden)
         await link.api(f"STREAM.DELETE.{STREAM}", domain=region)
-    made = await _changed(link, region, "CREATE", mirror_config(region, origin))
+    await _changed(link, region, "CREATE", mirror_config(region, origin))
     await _caught_up(link, region, origin.last)
-    return made
+    return await look(link, region, region)
 
 
 async def promote(link: Link, region: str, *, lost: bool) -> Copy:
@@ -222,12 +236,3 @@ def _state(region: str, copy: Copy | None, info: dict[str, Any], latest: int) ->
     return RegionState(
         region, role, copy.home, copy.term, copy.generation, copy.last, copy.lag, copy.active_s, age_s(newest)
     )
-
-
-def age_s(stamp: str, now: datetime | None = None) -> float | None:
-    """Return the age of JetStream's time stamp in seconds; None for the zero time of an empty stream."""
-    whole, _, fraction = stamp.removesuffix("Z").partition(".")
-    if not whole or whole.startswith("0001-"):
-        return None
-    then = datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
-    return max(0.0, ((now or datetime.now(UTC)) - then).total_seconds())

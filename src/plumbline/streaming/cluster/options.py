@@ -1,0 +1,105 @@
+"""`--broker` and its companions: what a command line says of the cluster. Importing this is cheap: no NATS here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from plumbline.streaming.cluster.nats_config import check_region
+
+if TYPE_CHECKING:
+    from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
+    from plumbline.streaming.core.settings import Settings
+
+SCHEMES = ("nats", "tls", "ws", "wss")
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options; the command gets `broker`, `nats_credentials`, `region` and `peers`."""
+    options = (
+        click.option(
+            "--broker",
+            metavar="URL[,URL]",
+            help="Keep the channels in NATS: nats://host:port, several with commas. Without: in this process.",
+        ),
+        click.option(
+            "--nats-credentials",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Credentials file for NATS.",
+        ),
+        click.option("--region", metavar="NAME", help="This gateway's region: the servers' JetStream domain."),
+        click.option("--peer", "peers", multiple=True, metavar="NAME", help="Another region; may be repeated."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def servers_of(text: str) -> tuple[str, ...]:
+    """Return the addresses in a `--broker` value.
+
+    Raises:
+        ValueError: One is no NATS address, or they are of several kinds.
+    """
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for server in found:
+        parts = urlsplit(server)
+        try:
+            good = parts.scheme in SCHEMES and parts.hostname and (parts.port or 1)
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(f"'{_shown(server)}' is no broker; write nats://host:port, several with commas")
+    if not found:
+        raise ValueError("--broker names no server; write nats://host:port")
+    return found
+
+
+def cluster_from(
+    broker: str | None, credentials: Path | None, region: str | None, peers: tuple[str, ...]
+) -> ClusterOptions | None:
+    """Return what the options say; None if the channels stay in this process.
+
+    Raises:
+        ValueError: They do not fit together.
+    """
+    if broker is None:
+        if credentials or region or peers:
+            raise ValueError("--nats-credentials, --region and --peer belong to --broker nats://…")
+        return None
+    from plumbline.streaming.cluster.broker import ClusterOptions
+    from plumbline.streaming.cluster.streams import ALONE
+
+    if peers and not region:
+        raise ValueError("--peer names another region, so this one needs a name too: --region NAME")
+    named = tuple(check_region(peer) for peer in peers)
+    own = check_region(region) if region else ALONE
+    if own in named:
+        raise ValueError(f"--peer {own} is this region itself")
+    return ClusterOptions(servers_of(broker), credentials, own, named)
+
+
+def broker_from(options: ClusterOptions, settings: Settings) -> NatsBroker:
+    """Return the broker that these options describe, not started.
+
+    Raises:
+        click.ClickException: nats-py is not installed.
+    """
+    try:
+        from plumbline.streaming.cluster.broker import NatsBroker
+    except ImportError as error:
+        raise click.ClickException(
+            f"--broker needs {error.name}, which is not installed; pip install 'plumbline[streaming]' has it"
+        ) from None
+    return NatsBroker(options, settings)
+
+
+def _shown(server: str) -> str:
+    """Leave a user's password out."""
+    head, at, tail = server.rpartition("@")
+    return f"{head.partition('://')[0]}://…@{tail}" if at else server
