@@ -191,7 +191,8 @@ class Supervisor:
         return float(getattr(self.settings, "drain_s", 10.0))
 
     def _patience_s(self) -> float:
-        return self.drain_s() + self.settings.close_timeout_s + MARGIN_S
+        grace_s = float(getattr(self.settings, "drain_grace_s", 0.0))
+        return grace_s + self.drain_s() + self.settings.close_timeout_s + MARGIN_S
 
     def _who(self) -> list[tuple[str, str, str]]:
         return [(str(worker), str(worker.state), worker.admin) for worker in self.pool.workers]
