@@ -78,7 +78,8 @@ def test_a_file_of_settings_is_read_and_read_again_on_sighup(process, tmp_path, 
         (["--set", "overflow"], 2, "'overflow' is no setting; write key=value"),
         (["--set", "overflo=wait"], 2, "did you mean 'overflow'?"),
         (["--config", "/does/not/exist.toml"], 1, "No such file"),
-        (["--listen", "203.0.113.1:80", "--allow-remote"], 1, "cannot listen on 203.0.113.1:80"),
+        (["--listen", "203.0.113.1:80", "--allow-remote"], 2, "there is no TLS"),
+        (["--listen", "203.0.113.1:80", "--allow-remote", "--insecure"], 1, "cannot listen on 203.0.113.1:80"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_sentence(plumb, words, code, says):

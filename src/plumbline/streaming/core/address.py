@@ -16,6 +16,11 @@ class Address:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def local(self) -> bool:
+        """True if only this machine reaches it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
     @classmethod
     def parse(cls, text: str, *, allow_remote: bool = False) -> Address:
         """Read `HOST:PORT`.
@@ -33,8 +38,8 @@ class Address:
             raise ValueError(f"'{host}' is no IP address to listen on; write 127.0.0.1, [::1] or localhost") from None
         if not local and not allow_remote:
             raise ValueError(
-                f"{host} can be reached from other machines, and the gateway has neither TLS nor tokens; listen on "
-                "127.0.0.1 behind a proxy that has, or say --allow-remote"
+                f"{host} can be reached from other machines; listen on 127.0.0.1 behind a proxy, or say "
+                "--allow-remote, which needs TLS and tokens (tls_cert, tls_key, token_keys)"
             )
         return cls(host, int(port))
 

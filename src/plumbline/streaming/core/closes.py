@@ -65,6 +65,8 @@ CODES = {
         CloseCode(
             4010, "heartbeat-timeout", _AT_ONCE, "The client sent nothing for `heartbeat_timeout_s` after a ping."
         ),
+        CloseCode(4011, "lifetime", _AT_ONCE, "The connection reached `max_connection_age_s`; it was told so before."),
+        CloseCode(4012, "balance", _AT_ONCE, "Another worker has more room; the client was told so before."),
         CloseCode(
             4029,
             "rate-limited",
@@ -76,7 +78,7 @@ CODES = {
 }
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, NO_CODE, LOST = 1000, 1001, 1002, 1003, 1005, 1006
 INVALID_UTF8, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART = 1007, 1009, 1011, 1012
-SLOW_CONSUMER, WRITE_TIMEOUT, HEARTBEAT_TIMEOUT = 4008, 4009, 4010
+SLOW_CONSUMER, WRITE_TIMEOUT, HEARTBEAT_TIMEOUT, LIFETIME, BALANCE = 4008, 4009, 4010, 4011, 4012
 TOKEN_EXPIRED, AUTH_TIMEOUT, RATE_LIMITED, BAD_TOKEN = 4001, 4002, 4029, 4501
 
 

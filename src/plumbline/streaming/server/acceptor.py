@@ -17,6 +17,7 @@ from pathlib import Path
 from plumbline.streaming.server import log
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+MOST_AT_THE_END = 1 << 17  # twice the longest backlog: a flood must not keep a listener open for ever
 
 
 class Spare:
@@ -79,6 +80,17 @@ class Acceptor:
         self._retry: asyncio.TimerHandle | None = None
         self._watch()
 
+    async def finish(self) -> None:
+        """Take all that wait in the kernel's queue, then close the listening socket.
+
+        Closed with connections in its queue, it would reset them: also with `SO_REUSEPORT`, where others listen on.
+        """
+        most = MOST_AT_THE_END
+        while most > 0 and (taken := self._take_some(self.batch)):
+            most -= taken
+            await asyncio.sleep(0)
+        self.close()
+
     def close(self) -> None:
         """Take no more, and close the listening socket."""
         if self._retry is not None:
@@ -92,17 +104,24 @@ class Acceptor:
         self._loop.add_reader(self.listener, self._ready)
 
     def _ready(self) -> None:
-        for _ in range(self.batch):
+        self._take_some(self.batch)
+
+    def _take_some(self, most: int) -> int:
+        """Accept at most so many, and return how many there were."""
+        for taken in range(most):
             try:
                 accepted, peer = self._accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+            except (BlockingIOError, InterruptedError):
+                return taken
+            except ConnectionAbortedError:  # it has left the queue
+                continue
             except OSError as error:
                 self._pause(error)
-                return
+                return taken
             self._recovered()
             accepted.setblocking(False)
             self._take(accepted, peer)
+        return most
 
     def _accept(self) -> tuple[socket.socket, object]:
         try:

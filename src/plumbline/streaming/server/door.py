@@ -51,6 +51,7 @@ class Door:
         self.handshakes = Handshakes()
         self.admission = Admission()
         self.waiting: dict[int, Greeting] = {}  # by number: neither let in nor gone, longest first
+        self.settled = asyncio.Event()  # nobody waits
         self._loop = asyncio.get_running_loop()
 
     def take(self, accepted: socket.socket, peer: object) -> None:
@@ -66,6 +67,7 @@ class Door:
             return
         greeting = Greeting(self, owner.counters.accepted, sys.intern(host), port, owner.now())
         self.waiting[greeting.number] = greeting
+        self.settled.clear()
         self.admission.knock(host)
         if self.tls is None:
             greeting.link = Link(self._loop, accepted, greeting)
@@ -134,6 +136,8 @@ class Door:
         """Forget a socket that is closed, or that is a connection now."""
         if self.waiting.pop(greeting.number, None) is not None:
             self.admission.answered(greeting.host)
+            if not self.waiting:
+                self.settled.set()
 
     # How it is done.
 

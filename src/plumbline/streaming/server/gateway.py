@@ -14,13 +14,16 @@ from typing import Any, Self
 
 from plumbline.streaming.core.address import Address
 from plumbline.streaming.core.closes import SERVICE_RESTART
-from plumbline.streaming.core.outbox import Limits
 from plumbline.streaming.core.protocol import check_channel, encode_data
-from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.core.settings import SettingError, Settings
 from plumbline.streaming.server import log, report
 from plumbline.streaming.server.acceptor import Acceptor, adopt, listen_tcp
 from plumbline.streaming.server.admin import Admin
+from plumbline.streaming.server.drain import Drained, drain
+from plumbline.streaming.server.guard import TOKEN_SETTINGS, keyring
 from plumbline.streaming.server.hub import Hub
+from plumbline.streaming.server.tls import Certificate
+from plumbline.streaming.server.tuning import apply, demand_safety, note_backlog, tune
 
 
 class Gateway:
@@ -30,7 +33,8 @@ class Gateway:
         settings: All settings; the defaults if None.
         listen: `HOST:PORT`; port 0 takes a free one.
         admin: Path of the admin socket; none if None.
-        allow_remote: Permit an address that other machines reach. The gateway has neither TLS nor tokens yet.
+        allow_remote: Permit an address that other machines reach; it needs TLS and tokens.
+        insecure: Permit it without them: something in front has both, or the network is trusted.
         reuse_port: Share the port with other processes of this user (`SO_REUSEPORT`).
         listen_fd: A listening TCP socket that was handed to this process, by number; `listen` is then not used.
 
@@ -52,16 +56,23 @@ class Gateway:
         listen: str = "127.0.0.1:0",
         admin: str | os.PathLike[str] | None = None,
         allow_remote: bool = False,
+        insecure: bool = False,
         reuse_port: bool = False,
         listen_fd: int | None = None,
     ) -> None:
         self.address = Address.parse(listen, allow_remote=allow_remote)
+        if not self.address.local and not insecure:
+            demand_safety(self.address, settings or Settings())
         self._reuse_port = reuse_port
         self._listen_fd = listen_fd
         self._first = settings or Settings()
+        keyring(self._first)  # a wrong file is said at once
         self._admin_path = os.fspath(admin) if admin is not None else None
         self._admin: Admin | None = None
         self._running: Hub | None = None
+        self._tls: Certificate | None = None
+        self._leaving: asyncio.Task[Drained] | None = None
+        self.stopped = asyncio.Event()  # also when the admin socket asked for it
         self.last_stats: dict[str, Any] = {}  # the counters when it stopped
 
     async def __aenter__(self) -> Self:
@@ -78,10 +89,13 @@ class Gateway:
 
         Raises:
             OSError: The address or the admin socket is taken.
+            ValueError: The certificate cannot be used.
         """
+        self._tls = Certificate.of(self._first)
+        self.stopped.clear()
         listener = self._listen()
-        hub = self._running = Hub(self._first, secrets.token_hex(4))
-        _tune(listener, hub.settings)
+        hub = self._running = Hub(self._first, secrets.token_hex(4), self._tls.context if self._tls else None)
+        tune(listener, hub.settings)
         batch = hub.settings.accept_batch
         hub.acceptor = Acceptor(listener, hub.door.take, failed=hub.accept_failed, batch=batch)
         try:
@@ -93,12 +107,36 @@ class Gateway:
                     "closes": self.closes,
                     "metrics": self._exposition,
                 }
-                self._admin = Admin(self._admin_path, views, self.configure)
+                actions = {"drain": self._asked_to_drain, "reload-certificate": lambda _: self.reload_certificate()}
+                self._admin = Admin(self._admin_path, views, self.configure, actions)
         except OSError:
             await self.stop()
             raise
-        _note_backlog(hub)
+        note_backlog(hub)
         log.event(logging.INFO, "listening", address=self.address, backlog=hub.settings.listen_backlog)
+
+    async def drain(self, within_s: float | None = None) -> Drained:
+        """Let all clients go: told when to come back, in even slices, with all that waits for them sent; then stop.
+
+        Args:
+            within_s: Time over which they go, in seconds; `drain_s` if None.
+
+        Raises:
+            RuntimeError: The gateway does not run.
+        """
+        if self._leaving is None or self._leaving.done():
+            hub = self._hub
+            window_s = hub.settings.drain_s if within_s is None else within_s
+            self._leaving = asyncio.get_running_loop().create_task(self._leave(hub, window_s))
+        return await asyncio.shield(self._leaving)
+
+    def shed(self, count: int, within_s: float) -> int:
+        """Ask so many clients to come back, to another worker if there is one; return how many are asked.
+
+        Raises:
+            RuntimeError: The gateway does not run.
+        """
+        return self._hub.farewells.shed(count, within_s)
 
     async def stop(self) -> None:
         """Stop accepting, close every connection with 1012, and wait `close_timeout_s` for them to answer."""
@@ -121,6 +159,7 @@ class Gateway:
             self._admin.close()
             self._admin = None
         log.event(logging.INFO, "stopped", address=self.address, closed=len(closing))
+        self.stopped.set()
 
     @property
     def settings(self) -> Settings:
@@ -130,12 +169,12 @@ class Gateway:
     @property
     def url(self) -> str:
         """WebSocket address."""
-        return f"ws://{self.address}/"
+        return f"{'wss' if self.settings.tls_cert else 'ws'}://{self.address}/"
 
     @property
     def metrics_url(self) -> str:
         """Address of the Prometheus metrics."""
-        return f"http://{self.address}/metrics"
+        return f"{'https' if self.settings.tls_cert else 'http'}://{self.address}/metrics"
 
     async def publish(self, channel: str, data: Any) -> int:
         """Send a value to all readers of a channel and return its offset.
@@ -158,13 +197,31 @@ class Gateway:
         """
         hub = self._hub
         before = hub.settings.as_dict()
-        hub.settings = hub.settings.changed(values)
+        wanted = hub.settings.changed(values)
+        asked = TOKEN_SETTINGS & values.keys()  # the same files again are read again: their content may be new
+        ring = keyring(wanted) if asked else None
+        if {"tls_cert", "tls_key"} & values.keys():
+            self._take_certificate(wanted)
+        hub.settings = wanted
+        if asked:
+            hub.guard.configure(ring)
         now = hub.settings.as_dict()
         changed = {key: f"{before[key]}->{now[key]}" for key in now if now[key] != before[key]}
         if changed:
             log.event(logging.INFO, "settings changed", **changed)
-            _apply(hub, set(changed))
+            apply(hub, set(changed))
         return now
+
+    def reload_certificate(self) -> dict[str, Any]:
+        """Read the certificate's files again; connections stay, new ones get it.
+
+        Raises:
+            SettingError: They cannot be used, or there is no TLS; nothing was changed.
+        """
+        if self._tls is None:
+            raise SettingError("there is no certificate: the gateway was started without tls_cert and tls_key")
+        self._take_certificate(self.settings)
+        return {"tls_cert": self.settings.tls_cert, "not_after": self._tls.not_after}
 
     def stats(self) -> dict[str, Any]:
         """Return all counters and gauges.
@@ -190,6 +247,31 @@ class Gateway:
         """
         return report.closes(self._hub)
 
+    def _take_certificate(self, wanted: Settings) -> None:
+        if bool(wanted.tls_cert) != (self._tls is not None):
+            raise SettingError("whether clients speak TLS is fixed at the start; restart the gateway to change it")
+        if self._tls is None:
+            return
+        try:
+            self._tls.take(wanted)
+        except ValueError as error:
+            raise SettingError(str(error)) from None
+        log.event(logging.INFO, "certificate read", file=wanted.tls_cert, not_after=self._tls.not_after)
+
+    async def _leave(self, hub: Hub, within_s: float) -> Drained:
+        done = await drain(hub, within_s)
+        await self.stop()
+        return done
+
+    def _asked_to_drain(self, options: Any) -> dict[str, Any]:
+        """Begin to drain; the answer does not wait for the end."""
+        within_s = options.get("within_s", self.settings.drain_s) if isinstance(options, dict) else None
+        if not isinstance(within_s, int | float) or isinstance(within_s, bool) or not 0 <= within_s <= 86400:
+            raise SettingError('"drain" takes an object: {"within_s": seconds}')
+        hub = self._hub
+        self._draining = asyncio.get_running_loop().create_task(self.drain(within_s))
+        return {"connections": len(hub.connections), "within_s": within_s}
+
     def _exposition(self) -> dict[str, Any]:
         """Return the Prometheus text: of one worker of several, which cannot be reached by its port alone."""
         return {"text": self._hub.exposition().decode()}
@@ -211,44 +293,3 @@ class Gateway:
         if self._running is None:
             raise RuntimeError("the gateway does not run; use 'async with Gateway() as gateway'")
         return self._running
-
-
-def _apply(hub: Hub, changed: set[str]) -> None:
-    """Carry changed settings to what exists already."""
-    settings = hub.settings
-    hub.limits = Limits(settings.queue_max_bytes, settings.queue_max_messages)
-    hub.fanout.channels.max_channels = settings.max_channels
-    hub.watch.configure()
-    listener = hub.listener()
-    if hub.acceptor is not None and listener is not None:
-        hub.acceptor.batch = settings.accept_batch
-        _tune(listener, settings)
-        if "listen_backlog" in changed:
-            listener.listen(settings.listen_backlog)
-            _note_backlog(hub)
-    for connection in list(hub.connections.values()):
-        if "notsent_lowat_bytes" in changed:
-            _lowat(connection.link.sock, settings)
-        hub.reconsider(connection)
-
-
-def _tune(listener: socket.socket, settings: Settings) -> None:
-    """Set socket options on the listening socket: accepted sockets inherit them."""
-    if settings.send_buffer_bytes:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _lowat(listener, settings)
-
-
-def _lowat(target: socket.socket, settings: Settings) -> None:
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, settings.notsent_lowat_bytes)
-
-
-def _note_backlog(hub: Hub) -> None:
-    """Say it when the kernel holds the backlog shorter than asked."""
-    _, effective = report.accept_queue(hub.listener())
-    asked = hub.settings.listen_backlog
-    if effective is not None and effective < asked:
-        text = "listen backlog capped by the kernel"
-        log.event(logging.WARNING, text, asked=asked, effective=effective, limit="net.core.somaxconn")

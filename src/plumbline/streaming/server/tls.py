@@ -13,8 +13,10 @@ import ssl
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from plumbline.streaming.core.histogram import Histogram
+from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server.link import READ_BYTES, Link, Peer
 
 HANDSHAKE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -53,8 +55,8 @@ class Handshakes:
     busy_s: float = 0.0
 
 
-def context(certificate: str, key: str) -> ssl.SSLContext:
-    """Return what TLS links are made with: TLS 1.2 or newer, session tickets on.
+class Certificate:
+    """What TLS links are made with: TLS 1.2 or newer, session tickets on.
 
     Args:
         certificate: PEM file with the certificate and its chain.
@@ -63,29 +65,59 @@ def context(certificate: str, key: str) -> ssl.SSLContext:
     Raises:
         ValueError: The files cannot be read or do not belong together.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    made.set_alpn_protocols(["http/1.1"])
-    load(made, certificate, key)
-    return made
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        self.context.set_alpn_protocols(["http/1.1"])
+        self.not_after = ""
+        self._load(certificate, key)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Certificate | None:
+        """Return the certificate that the settings name; None if they name none.
+
+        Raises:
+            ValueError: It cannot be used, or only one of the two files is named.
+        """
+        if not settings.tls_cert and not settings.tls_key:
+            return None
+        _both(settings)
+        return cls(settings.tls_cert, settings.tls_key)
+
+    def take(self, settings: Settings) -> None:
+        """Read the files for the handshakes to come; connections and session tickets stay as they are.
+
+        Raises:
+            ValueError: They cannot be used; nothing was changed.
+        """
+        _both(settings)
+        self._load(settings.tls_cert, settings.tls_key)
+
+    def _load(self, certificate: str, key: str) -> None:
+        try:
+            # First into a context of its own: a pair that does not fit must not leave half of it in the live one.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
+            self.context.load_cert_chain(certificate, key, password=_no_password)
+        except ssl.SSLError as error:
+            why = (error.reason or str(error)).lower().replace("_", " ")
+            raise ValueError(f"tls_cert={certificate} and tls_key={key} cannot be used: {why}") from None
+        except OSError as error:
+            raise ValueError(f"tls_cert={certificate} or tls_key={key} cannot be read: {error.strerror}") from None
+        self.not_after = _not_after(certificate)
 
 
-def load(into: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Take this certificate for the handshakes to come; connections and session tickets stay as they are.
+def _both(settings: Settings) -> None:
+    if not settings.tls_cert or not settings.tls_key:
+        raise ValueError("TLS needs both files: tls_cert with the certificate, tls_key with its private key")
 
-    Raises:
-        ValueError: The files cannot be read or do not belong together.
-    """
-    try:
-        # First into a context of its own: a pair that does not fit must not leave half of it in the live one.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
-        into.load_cert_chain(certificate, key, password=_no_password)
-    except ssl.SSLError as error:
-        why = (error.reason or str(error)).lower().replace("_", " ")
-        raise ValueError(f"tls_cert={certificate} and tls_key={key} cannot be used: {why}") from None
-    except OSError as error:
-        raise ValueError(f"tls_cert={certificate} or tls_key={key} cannot be read: {error.strerror}") from None
+
+def _not_after(certificate: str) -> str:
+    """Return until when the first certificate in a file holds, as text."""
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(Path(certificate).read_bytes()).not_valid_after_utc.isoformat()
 
 
 def _no_password() -> str:

@@ -8,10 +8,12 @@ from typing import Protocol
 
 from plumbline.streaming.core.closes import HEARTBEAT_TIMEOUT, WRITE_TIMEOUT
 from plumbline.streaming.core.counters import Counters, LoopLag
+from plumbline.streaming.core.farewell import notice
 from plumbline.streaming.core.heartbeat import Heartbeats
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log
 from plumbline.streaming.server.door import Door
+from plumbline.streaming.server.farewells import Farewells
 from plumbline.streaming.server.writing import Writing
 
 LONGEST_PERIOD_S, SHORTEST_PERIOD_S = 0.25, 0.01
@@ -24,12 +26,14 @@ class Owner(Protocol):
     settings: Settings
     counters: Counters
     door: Door
+    guard: Guard
+    farewells: Farewells
 
     def now(self) -> float:
         """Return the clock in seconds."""
 
-    def end(self, connection: Writing, code: int, sentence: str) -> None:
-        """Close this connection."""
+    def end(self, connection: Writing, code: int, sentence: str) -> int:
+        """Close this connection; return how many messages were not sent."""
 
 
 class Watch:
@@ -53,7 +57,14 @@ class Watch:
         settings = self._owner.settings
         self.heartbeats.interval_s = settings.heartbeat_interval_s
         self.heartbeats.timeout_s = settings.heartbeat_timeout_s
-        timers = (settings.heartbeat_interval_s, settings.heartbeat_timeout_s, settings.write_timeout_s)
+        self._owner.farewells.configure()
+        timers = (
+            settings.heartbeat_interval_s,
+            settings.heartbeat_timeout_s,
+            settings.write_timeout_s,
+            notice(settings.max_connection_age_s),
+            settings.drain_s,
+        )
         shortest = min(timer for timer in (*timers, settings.handshake_timeout_s) if timer)
         self._period_s = min(LONGEST_PERIOD_S, max(SHORTEST_PERIOD_S, shortest / 5))
         self.stop()
@@ -81,6 +92,8 @@ class Watch:
         self.lag.note(max(0.0, now - due), now)
         self._set()
         self._owner.door.check(now)
+        self._owner.guard.check(now)
+        self._owner.farewells.check(now)
         self._beat(now)
         self._check_writes(now)
 
