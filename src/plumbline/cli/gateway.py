@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from plumbline.cli import gateway_haproxy, gateway_workers
+from plumbline.cli import gateway_regions  # isort: skip
 from plumbline.cli.gateway_asking import admin_option, asked, json_option, new_table, show_table
 from plumbline.streaming.server.options import pairs
 from plumbline.streaming.server.serve import serve
@@ -23,6 +24,9 @@ def gateway() -> None:
 gateway.add_command(serve)
 for command in (*gateway_workers.COMMANDS, gateway_haproxy.haproxy_config):
     gateway.add_command(command)
+
+for regional in gateway_regions.COMMANDS:
+    gateway.add_command(regional)
 
 
 @gateway.command()
