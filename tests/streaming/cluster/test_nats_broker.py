@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 
 import pytest
-from contracts.broker import BrokerContract, Opened
+from cluster.natslab import eventually, free_port
+from contracts.broker import SETTINGS, BrokerContract, Opened, Recorder, ask, fill
 
 from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
+from plumbline.streaming.cluster.streams import Limits, create_home
 from plumbline.streaming.cluster.subjects import stored
+from plumbline.streaming.core.broker import BrokerError, Member
 
 
 class TestNatsBroker(BrokerContract):
@@ -29,3 +32,329 @@ class TestNatsBroker(BrokerContract):
 
         yield Opened(broker, interrupt=interrupt, renew=renew)
         await broker.stop()
+
+
+async def opened(server, stack, **options):
+    broker = NatsBroker(ClusterOptions((server.url,), **options), SETTINGS)
+    receiver = Recorder()
+    await broker.start(receiver)
+    stack.push_async_callback(broker.stop)
+    return broker, receiver
+
+
+def with_brokers(count, server, test):
+    async def main():
+        async with contextlib.AsyncExitStack() as stack:
+            await test(*[await opened(server, stack) for _ in range(count)])
+
+    asyncio.run(main())
+
+
+def publish_all(broker, channel, texts):
+    """Publish all at once; return futures of positions or errors."""
+    told = []
+    for text in texts:
+        answer = asyncio.get_running_loop().create_future()
+        broker.publish(channel, text, None, answer.set_result)
+        told.append(answer)
+    return told
+
+
+def test_two_gateways_publishing_at_once_make_one_row_without_a_hole(nats):
+    async def test(one, other):
+        (first, at_first), (second, at_second) = one, other
+        attached = await ask(first.attach, "c")
+        assert await ask(second.attach, "c") == attached
+        told = []
+        for number in range(300):
+            for broker, name in ((first, "x"), (second, "y")):
+                told += publish_all(broker, "c", [b'"%s%d"' % (name.encode(), number)])
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+        positions = await asyncio.gather(*told)
+        assert sorted(position.offset for position in positions) == list(range(1, 601))
+        for receiver in (at_first, at_second):
+            await receiver.until(lambda: len(receiver.of("c")) == 600)  # noqa: B023 - awaited in this turn
+            assert receiver.offsets("c") == list(range(1, 601))
+        assert at_first.of("c") == at_second.of("c")
+        for name in "xy":  # each publisher's messages stay in its order
+            own = [data for _, data in at_first.of("c") if data.startswith(b'"%s' % name.encode())]
+            assert own == [b'"%s%d"' % (name.encode(), number) for number in range(300)]
+        assert first.stats()["publish_messages"] + second.stats()["publish_messages"] == 600
+
+    with_brokers(2, nats(), test)
+
+
+def test_what_is_published_together_is_stored_together(nats):
+    async def test(one):
+        broker, _ = one
+        await ask(broker.head, "c")
+        await asyncio.gather(*publish_all(broker, "c", [b"%d" % number for number in range(512)]))
+        assert broker.stats()["publish_messages"] == 512
+        assert broker.stats()["publish_blocks"] <= 4  # one under way, the others behind it
+
+    with_brokers(1, nats(), test)
+
+
+def test_no_acknowledged_message_is_lost_or_doubled_when_the_server_dies_under_load(nats):
+    server = nats()
+
+    async def test(one, other):
+        (publisher, _), (reader, heard) = one, other
+        await ask(reader.attach, "c")
+        told = []
+
+        async def load():
+            for number in range(3000):
+                told.extend(publish_all(publisher, "c", [b"%d" % number]))
+                if number % 5 == 0:
+                    await asyncio.sleep(0.001)
+
+        task = asyncio.ensure_future(load())
+        await heard.until(lambda: len(heard.of("c")) > 200)
+        server.kill()
+        await asyncio.to_thread(server.start)
+        await task
+        answers = await asyncio.gather(*told)
+        stored = {answer.offset: number for number, answer in enumerate(answers) if not isinstance(answer, BrokerError)}
+        failed = [answer for answer in answers if isinstance(answer, BrokerError)]
+        assert {error.code for error in failed} <= {"unavailable"}
+        await heard.until(lambda: heard.interruptions)
+        known = heard.of("c")[-1][0]
+        attached = await ask(reader.attach, "c")
+        assert attached.epoch == known.epoch
+        kept = await reader.kept("c")
+        history = {entry.offset: int(entry.data) for entry, _ in kept.rows}
+        assert {offset: history[offset] for offset in stored} == stored
+        assert len(set(history.values())) == len(history)  # nothing twice
+        assert list(history) == list(range(1, len(history) + 1))  # no hole
+        live = {position.offset: int(data) for position, data in heard.of("c")}
+        assert {offset: history[offset] for offset in live} == live
+
+    with_brokers(2, server, test)
+
+
+def test_a_thousand_who_come_back_cost_one_read(nats):
+    async def test(one):
+        broker, _ = one
+        positions = await fill(broker, "c", 4)
+        pasts = await asyncio.gather(*(ask(broker.past, "c", positions[1], 100) for _ in range(1000)))
+        assert all([entry.offset for entry in past.entries] == [3, 4] for past in pasts)
+        assert broker.stats()["reads"] == 1
+        assert broker.stats()["reads_shared"] == 999
+
+    with_brokers(1, nats(), test)
+
+
+def test_a_hole_among_the_live_messages_is_filled_from_what_is_kept(nats):
+    async def test(one, other):
+        (reader, heard), (writer, _) = one, other
+        await ask(reader.attach, "c")
+        subscription = reader._attended._channels["c"].subscription
+        await subscription.unsubscribe()  # as if the server had cut a slow reader
+        await fill(writer, "c", 3)
+        again = reader._attended._channels["c"]
+        again.subscription = None
+        await reader._attended._listen("c")
+        await reader.link.nats.flush()
+        await fill(writer, "c", 1, first=3)
+        await heard.until(lambda: len(heard.of("c")) == 4)
+        assert heard.offsets("c") == [1, 2, 3, 4]
+        assert reader.stats()["live_gaps"] == 1
+        assert not heard.interruptions
+
+    with_brokers(2, nats(), test)
+
+
+def test_a_hole_that_cannot_be_filled_is_told(nats):
+    async def test(one, other):
+        (reader, heard), (writer, _) = one, other
+        await ask(reader.attach, "c")
+        await reader._attended._channels["c"].subscription.unsubscribe()
+        await fill(writer, "c", 3)
+        await reader.link.api("STREAM.PURGE.PLUMBLINE", {"filter": stored("c"), "keep": 1})
+        reader._attended._channels["c"].subscription = None
+        await reader._attended._listen("c")
+        await reader.link.nats.flush()
+        await fill(writer, "c", 1, first=3)
+        await heard.until(lambda: heard.interruptions)
+        assert heard.interruptions[0][0] == "c"
+        assert (await ask(reader.attach, "c")).offset == 4
+
+    with_brokers(2, nats(), test)
+
+
+def test_a_foreign_message_on_a_channels_subject_is_counted_and_harms_nobody(nats):
+    async def test(one):
+        broker, heard = one
+        await ask(broker.attach, "c")
+        await broker.link.nats.publish("plumb.live.main.c", b"junk")
+        await fill(broker, "c", 1)
+        await heard.until(lambda: heard.of("c"))
+        assert broker.stats()["live_foreign"] == 1
+
+    with_brokers(1, nats(), test)
+
+
+def test_a_key_holds_across_gateways_and_across_a_restart_of_the_server(nats):
+    server = nats()
+
+    async def test(one, other):
+        (first, _), (second, heard) = one, other
+        position = await ask(first.publish, "c", b"1", "order 7 ä")
+        assert await ask(second.publish, "c", b"1", "order 7 ä") == position
+        server.kill()
+        await asyncio.to_thread(server.start)
+        await heard.until(lambda: heard.interruptions)
+        assert await ask(second.publish, "c", b"1", "order 7 ä") == position
+        assert (await ask(second.head, "c")).offset == 1
+
+    with_brokers(2, server, test)
+
+
+def test_a_key_whose_message_has_left_the_history_is_refused_and_not_stored_again(nats):
+    async def test(one):
+        broker, _ = one
+        await ask(broker.publish, "c", b"1", "k")
+        await ask(broker.publish, "c", b"2", None)
+        await broker.link.api("STREAM.PURGE.PLUMBLINE", {"filter": stored("c"), "keep": 1})
+        with pytest.raises(BrokerError, match="left the history") as failed:
+            await ask(broker.publish, "c", b"1", "k")
+        assert failed.value.code == "refused"
+        assert (await ask(broker.head, "c")).offset == 2
+
+    with_brokers(1, nats(), test)
+
+
+def test_a_message_that_nats_would_not_take_is_too_large(nats):
+    async def test(one):
+        broker, _ = one
+        with pytest.raises(BrokerError) as failed:
+            await ask(broker.publish, "c", b"1" * (1 << 20), None)
+        assert failed.value.code == "too-large"
+
+    with_brokers(1, nats(), test)
+
+
+def test_members_are_seen_from_every_gateway_and_those_of_a_dead_one_vanish(nats):
+    async def test(one, other):
+        (first, _), (second, _) = one, other
+        ann, bob = Member("c1", "ann", 1.0), Member("c2", None, 2.0)
+        first.join("room", ann)
+        second.join("room", bob)
+        await ask(first.members, "room")
+
+        async def both():
+            return await ask(second.members, "room") == (ann, bob)
+
+        await eventually(both)
+        await second.link.request(f"plumb.present.main.n.{first._presence.node}", b"{}", {"Nats-TTL": "1s"})
+        for task in list(first._tasks):  # as if it had been killed: it renews its lease no more
+            task.cancel()
+
+        async def alone():
+            return await ask(second.members, "room") == (bob,)
+
+        await eventually(alone)
+
+    with_brokers(2, nats(), test)
+
+
+def test_members_are_told_anew_to_a_server_that_forgot_them(nats):
+    server = nats()
+
+    async def test(one, other):
+        (first, at_first), (second, at_second) = one, other
+        ann = Member("c1", "ann", 1.0)
+        first.join("room", ann)
+        await ask(first.members, "room")
+        server.kill()
+        await asyncio.to_thread(server.start)
+        for receiver in (at_first, at_second):
+            await receiver.until(lambda: receiver.interruptions)  # noqa: B023 - awaited in this turn
+
+        async def there():
+            return await ask(second.members, "room") == (ann,)
+
+        await eventually(there)
+
+    with_brokers(2, server, test)
+
+
+def test_while_nats_is_down_each_request_is_answered_unavailable_and_the_log_stays_short(nats, caplog):
+    server = nats()
+
+    async def test(one):
+        broker, _ = one
+        await ask(broker.attach, "c")
+        server.kill()
+        await eventually(lambda: not broker.link.up)
+        for method, *more in (
+            (broker.publish, "c", b"1", None),
+            (broker.past, "c", None, 1),
+            (broker.head, "c"),
+            (broker.members, "c"),
+            (broker.attach, "d"),
+        ):
+            with pytest.raises(BrokerError) as failed:
+                await ask(method, *more)
+            assert failed.value.code == "unavailable"
+        await eventually(lambda: broker.link.nats._server_pool[0].reconnects >= 4)  # attempts to connect
+
+    with_brokers(1, server, test)
+    assert 1 <= len([record for record in caplog.records if "broker connection" in record.getMessage()]) <= 4
+
+
+def test_a_quiet_channel_that_is_attended_is_marked_and_keeps_its_positions(nats):
+    async def test(one):
+        broker, heard = one
+        position = (await fill(broker, "c", 2))[-1]
+        await ask(broker.attach, "c")
+        one = broker._attended._channels["c"]
+        one.heard_at = float("-inf")
+        await broker._check()
+        await eventually(lambda: one.heard_at > 0)
+        assert broker.stats()["publish_marks"] == 1
+        assert await ask(broker.head, "c") == position
+        assert [entry.offset for entry in (await ask(broker.past, "c", None, 10)).entries] == [1, 2]
+        assert (await ask(broker.publish, "c", b"3", None)).offset == 3
+        await heard.until(lambda: heard.of("c"))
+        assert heard.offsets("c") == [3]
+
+    with_brokers(1, nats(), test)
+
+
+def test_a_stream_that_is_made_anew_interrupts_all(nats):
+    async def test(one):
+        broker, heard = one
+        position = (await fill(broker, "c", 2))[-1]
+        await broker.link.api("STREAM.DELETE.PLUMBLINE")
+        await create_home(broker.link, "main", Limits())
+        await broker._check()
+        assert heard.interruptions[-1][0] is None
+        assert not (await ask(broker.past, "c", position, 10)).recovered
+
+    with_brokers(1, nats(), test)
+
+
+def test_a_cluster_that_cannot_be_used_is_said_in_one_sentence(nats):
+    async def start(server, **options):
+        await NatsBroker(ClusterOptions((server,), **options), SETTINGS).start(Recorder())
+
+    port = free_port()
+    with pytest.raises(BrokerError, match=rf"no NATS server answers at 127\.0\.0\.1:{port}"):
+        asyncio.run(start(f"nats://user:secret@127.0.0.1:{port}"))
+    with pytest.raises(BrokerError, match="runs without JetStream; add"):
+        asyncio.run(start(nats(jetstream=False).url))
+    with pytest.raises(BrokerError, match="region eu has no stream yet"):
+        asyncio.run(start(nats(domain="eu").url, region="eu"))
+
+
+def test_a_server_that_is_too_old_is_named_with_its_version(nats, monkeypatch):
+    monkeypatch.setattr("plumbline.streaming.cluster.link.OLDEST", (99, 1))
+
+    async def start():
+        await NatsBroker(ClusterOptions((nats().url,)), SETTINGS).start(Recorder())
+
+    with pytest.raises(BrokerError, match=r"is 2\.\d+\.\d+, but 99\.1 or newer is needed"):
+        asyncio.run(start())
