@@ -96,7 +96,7 @@ async def _until_told(gateway: Gateway, read: Callable[[], Settings], inside: In
         raise BadInputError(str(error)) from None
     loop.add_signal_handler(signal.SIGHUP, _reload, gateway, read)
     if inside is not None:
-        await inside.begin(gateway, told.to_drain)
+        await inside.begin(gateway, told)
     gc.freeze()  # what is here now stays: the collector need not walk through it again
     try:
         ready = {"event": "ready", "url": gateway.url, "metrics": gateway.metrics_url, "pid": gateway.stats()["pid"]}
@@ -120,6 +120,10 @@ class Told:
     def to_drain(self) -> None:
         """Drain; told twice, stop."""
         (self._stop if self._drain.is_set() else self._drain).set()
+
+    def abandoned(self) -> None:
+        """Drain, if that is not under way: a worker's supervisor is gone."""
+        self._drain.set()
 
     def to_stop(self) -> None:
         """Stop at once."""

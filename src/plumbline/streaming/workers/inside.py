@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +23,22 @@ class Inner(Protocol):
 
     def configure(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Change settings while running."""
+
+    def shed(self, count: int, within_s: float) -> int:
+        """Ask so many clients to come back elsewhere."""
+
+    def drain(self, within_s: float | None = None) -> Coroutine[Any, Any, Any]:
+        """Let everybody go, and stop."""
+
+
+class Told(Protocol):
+    """Whom a worker's end is asked of."""
+
+    def abandoned(self) -> None:
+        """Drain, if that is not under way."""
+
+    def to_stop(self) -> None:
+        """Stop at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +73,11 @@ class Inside:
         """Return the broker, if it is the supervisor."""
         return None if self.relay_fd is None else RelayBroker(socket.socket(fileno=self.relay_fd))
 
-    async def begin(self, gateway: Inner, ended: Callable[[], None]) -> None:
+    async def begin(self, gateway: Inner, told: Told) -> None:
         """Take over settings that were changed meanwhile, and hold on to the supervisor."""
         if self.changes:
             gateway.configure(self.changes)
-        await Lifeline(ended, lambda order: carry_out(gateway, order)).hold()
+        await Lifeline(told.abandoned, lambda order: carry_out(gateway, told, order)).hold()
 
     def end(self, gateway: Inner) -> None:
         """Leave the counters with the supervisor."""
@@ -72,9 +88,24 @@ class Inside:
         return True
 
 
-def carry_out(gateway: Any, order: dict[str, Any]) -> None:
-    """Do what the supervisor wants: `{"shed": 12, "within_s": 10}` lets so many clients go."""
-    gateway.shed(int(order["shed"]), float(order["within_s"]))
+def carry_out(gateway: Inner, told: Told, order: Mapping[str, Any]) -> None:
+    """Do what the supervisor wants.
+
+    Args:
+        gateway: This worker's gateway.
+        told: Whom its end is asked of.
+        order: `{"shed": 12, "within_s": 10}`, `{"drain": 10}` (seconds) or `{"stop": true}`.
+    """
+    if "shed" in order:
+        gateway.shed(int(order["shed"]), float(order["within_s"]))
+    elif "drain" in order:
+        drains = asyncio.get_running_loop().create_task(gateway.drain(float(order["drain"])))
+        _drains.add(drains)
+    elif "stop" in order:
+        told.to_stop()
+
+
+_drains: set[asyncio.Task[Any]] = set()  # a task that nobody holds may be collected
 
 
 class Lifeline(asyncio.Protocol):

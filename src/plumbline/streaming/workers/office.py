@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -124,10 +123,11 @@ class Office:
         """Return what can be done."""
         return {"scale": self.scale, "restart": self.restart, "balance": self.rebalance, "drain": self._drain}
 
-    def _drain(self, _options: Any) -> dict[str, Any]:
-        """Drain all and end, as at SIGTERM."""
-        os.kill(os.getpid(), signal.SIGTERM)
-        return {"workers": len(self._pool.workers)}
+    def _drain(self, options: Any) -> dict[str, Any]:
+        """Begin to drain all workers, and end; the answer does not wait for it."""
+        within_s = _within(options, self._supervisor.drain_s())
+        self._supervisor.end(within_s)
+        return {"workers": len(self._pool.workers), "within_s": within_s}
 
     async def change(self, values: dict[str, Any]) -> dict[str, Any]:
         """Change settings here and in all workers; all of them, or none."""

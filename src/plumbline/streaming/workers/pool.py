@@ -51,11 +51,15 @@ class Pool:
     Args:
         plan: Returns how to start the worker of this number on this socket.
         listeners: Opens listening sockets.
-        patience_s: Returns how long a worker may take to drain, in seconds, before it is killed.
+        patience_s: Returns how long a worker may take to drain, in seconds, before it is killed; from the time over
+            which its clients go, None: as the settings say.
     """
 
     def __init__(
-        self, plan: Callable[[int, socket.socket], Plan], listeners: Listeners, patience_s: Callable[[], float]
+        self,
+        plan: Callable[[int, socket.socket], Plan],
+        listeners: Listeners,
+        patience_s: Callable[[float | None], float],
     ) -> None:
         self.slots: dict[int, Slot] = {}
         self.leaving: list[Worker] = []
@@ -112,8 +116,12 @@ class Pool:
             for slot in [self.slots[number] for number in sorted(self.slots)]:
                 await self._replace(slot)
 
-    async def stop(self) -> None:
-        """Let all drain at once, and wait for them."""
+    async def stop(self, within_s: float | None = None) -> None:
+        """Let all drain at the same time, and wait for them.
+
+        Args:
+            within_s: Time over which clients go, in seconds; 0: at once, None: as the settings say.
+        """
         self._stopping = True
         fresh = [worker for worker in self.workers if worker not in self.leaving]
         for slot in self.slots.values():
@@ -121,8 +129,8 @@ class Pool:
         self.slots.clear()
         self.leaving += fresh
         for worker in fresh:
-            worker.drain()
-        await asyncio.gather(*(self._bury(worker) for worker in fresh))
+            worker.drain(within_s)
+        await asyncio.gather(*(self._bury(worker, within_s) for worker in fresh))
         for worker in list(self.leaving):  # those that were leaving before; somebody else buries them
             await worker.ended.wait()
         for task in list(self._tasks):
@@ -229,12 +237,13 @@ class Pool:
             worker.drain()
             self._spawn(self._bury(worker))
 
-    async def _bury(self, worker: Worker) -> None:
+    async def _bury(self, worker: Worker, within_s: float | None = None) -> None:
         """Wait until a worker that drains has ended; kill it if it takes too long."""
+        patience_s = self._patience_s(within_s)
         try:
-            await asyncio.wait_for(worker.ended.wait(), self._patience_s())
+            await asyncio.wait_for(worker.ended.wait(), patience_s)
         except TimeoutError:
-            log.event(logging.ERROR, "worker killed", worker=worker, pid=worker.pid, after_s=self._patience_s())
+            log.event(logging.ERROR, "worker killed", worker=worker, pid=worker.pid, after_s=patience_s)
             worker.signal(signal.SIGKILL)
             await worker.ended.wait()
         if worker in self.leaving:

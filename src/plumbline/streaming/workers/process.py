@@ -121,11 +121,20 @@ class Worker:
         if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
 
-    def drain(self) -> None:
-        """Let it send its clients away and end."""
-        if self.state is not State.ENDED:
-            self.state = State.DRAINING
+    def drain(self, within_s: float | None = None) -> None:
+        """Let it send its clients away and end.
+
+        Args:
+            within_s: Time over which they go, in seconds; 0: at once, None: as its settings say.
+        """
+        if self.state is State.ENDED:
+            return
+        early = self.state is State.STARTING
+        self.state = State.DRAINING
+        if within_s is None or early:
             self.signal(signal.SIGTERM)
+        else:
+            self.order({"drain": within_s} if within_s else {"stop": True})
 
     def step_aside(self) -> None:
         """Leave the name of its admin socket to the one that replaces it."""

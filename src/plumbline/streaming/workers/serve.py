@@ -88,7 +88,7 @@ def policy_for(count: Count, file: Path | None, settings: Settings) -> Any:
         return Policy.load(file)
     if count.low == count.high:
         return None
-    drain_s = max(1, round(getattr(settings, "drain_s", 10.0)))
+    drain_s = max(1, round(settings.drain_s))
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES
     most = max(1.0, CONNECTIONS_FILLED * min(settings.max_connections, files))
     metrics = [
@@ -191,7 +191,7 @@ def run_workers(context: click.Context, workers: str, pin: bool, metrics: str, a
 
 
 async def supervise(wishes: Any, settings: Settings, read: Callable[[], Settings]) -> None:
-    """Run a supervisor until SIGTERM or SIGINT.
+    """Run a supervisor until SIGTERM (drain) or SIGINT (at once).
 
     Raises:
         click.ClickException: It cannot start.
@@ -199,14 +199,13 @@ async def supervise(wishes: Any, settings: Settings, read: Callable[[], Settings
     from plumbline.streaming.workers.pool import StartError
     from plumbline.streaming.workers.supervisor import Supervisor
 
-    told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
     try:
         supervisor = Supervisor(wishes, settings, read)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {wishes.address}: {error.strerror or error}") from None
+    loop.add_signal_handler(signal.SIGTERM, supervisor.end)
+    loop.add_signal_handler(signal.SIGINT, supervisor.end, 0.0)
     try:
         await supervisor.start()
     except StartError as error:
@@ -218,10 +217,10 @@ async def supervise(wishes: Any, settings: Settings, read: Callable[[], Settings
     try:
         sys.stdout.write(json.dumps({"event": "ready", **supervisor.ready}) + "\n")
         sys.stdout.flush()
-        await told.wait()
+        await supervisor.told.wait()
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
-        await supervisor.stop()
+        await supervisor.stop(supervisor.within_s)
 
 
 def _reload(supervisor: Any) -> None:

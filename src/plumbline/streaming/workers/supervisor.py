@@ -87,6 +87,8 @@ class Supervisor:
         self.relay = RelayServer(self._broker) if wishes.relay else None
         self.pool = Pool(self._plan, self._listeners, self._patience_s)
         self.autoscaler = self._autoscaler(wishes.policy, loop.time)
+        self.told = asyncio.Event()
+        self.within_s: float | None = None  # for the drain that ends it
         self.office = Office(self)
         self._admin: Admin | None = None
         self._exposition: Exposition | None = None
@@ -115,11 +117,15 @@ class Supervisor:
         self._tasks.append(loop.create_task(self._balancing()))
         self._state_limits()
 
-    async def stop(self) -> None:
-        """Drain all workers, and end."""
+    async def stop(self, within_s: float | None = None) -> None:
+        """Drain all workers, and end.
+
+        Args:
+            within_s: Time over which clients go, in seconds; 0: at once, None: as the settings say.
+        """
         for task in self._tasks:
             task.cancel()
-        await self.pool.stop()
+        await self.pool.stop(within_s)
         if self.relay is not None:
             await self.relay.stop()
         if self._admin is not None:
@@ -129,6 +135,14 @@ class Supervisor:
         self._listeners.close()
         if self._folder is not None:
             self._folder.cleanup()
+
+    def end(self, within_s: float | None = None) -> None:
+        """Drain and end; told a second time, at once."""
+        if self.told.is_set():
+            for worker in self.pool.workers:
+                worker.drain(0)
+        self.within_s = within_s
+        self.told.set()
 
     @property
     def ready(self) -> dict[str, Any]:
@@ -188,11 +202,11 @@ class Supervisor:
 
     def drain_s(self) -> float:
         """Return the time over which a worker lets its clients go, in seconds."""
-        return float(getattr(self.settings, "drain_s", 10.0))
+        return self.settings.drain_s
 
-    def _patience_s(self) -> float:
-        grace_s = float(getattr(self.settings, "drain_grace_s", 0.0))
-        return grace_s + self.drain_s() + self.settings.close_timeout_s + MARGIN_S
+    def _patience_s(self, within_s: float | None) -> float:
+        drain_s = self.drain_s() if within_s is None else within_s
+        return self.settings.drain_grace_s + drain_s + self.settings.close_timeout_s + MARGIN_S
 
     def _who(self) -> list[tuple[str, str, str]]:
         return [(str(worker), str(worker.state), worker.admin) for worker in self.pool.workers]
