@@ -2,16 +2,19 @@
 
     python benchmarks/streaming/broadcast.py [--quick] [--peers floor,plumbline,nats]
 
-The same generator loads them all, one after the other in one run: everyone reads one channel, a message of 128 bytes goes
-out every two seconds. CPU per delivery is that of the server's whole process tree (schedstat), in the run of broadcasts
-and the two seconds after it, divided by the deliveries. Bounds: 15,000 connections, 10 broadcasts, about 45 s a peer.
+The same generator loads them all, one after the other in one run: everyone reads one channel, a message of 128 bytes
+goes out every two seconds. CPU per delivery is that of the server's whole process tree (schedstat), in the run of
+broadcasts and the two seconds after it, divided by the deliveries. Bounds: 15,000 connections, 10 broadcasts, about
+45 s a peer.
 """
 
 import time
+from typing import Any
 
 import common
 import costs
 import peers
+from peers import Server
 
 from plumbline.streaming.load.run import Options, run
 
@@ -19,7 +22,7 @@ SIZE, EVERY_S = 128, 2.0
 SLOW = {"granian": 5.0, "mosquitto": 3.0}  # seconds between broadcasts: theirs would overlap
 
 
-def measure(server, connections, messages, every_s, per_s):
+def measure(server: Server, connections: int, messages: int, every_s: float, per_s: float) -> dict[str, Any]:
     """Return one peer's row."""
     meter = costs.Meter(server.pid)
     idle = meter.now()
@@ -57,7 +60,7 @@ def measure(server, connections, messages, every_s, per_s):
     }
 
 
-def main():
+def main() -> None:
     """Measure all peers and print the table."""
     given = common.arguments(__doc__, peers={"default": ",".join(peers.PEERS), "help": "which, comma-separated"})
     started = time.time()

@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from plumbline.streaming.load.records import machine
-from plumbline.streaming.load.scenario import scenario
+from plumbline.streaming.load.records import Second, machine
+from plumbline.streaming.load.scenario import Scenario, scenario
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -19,7 +21,7 @@ RESULTS = HERE / "results"
 VERSIONS = ("picows", "uvloop", "plumbline")
 
 
-def arguments(about, **more):
+def arguments(about: str | None, **more: Any) -> argparse.Namespace:
     """Read `--quick` and what a script has besides; its docstring is the help text."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="seconds and few connections: checks that it works")
@@ -28,12 +30,12 @@ def arguments(about, **more):
     return parser.parse_args()
 
 
-def say(text):
+def say(text: str) -> None:
     """Print progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
-def save(name, quick, started, results, **more):
+def save(name: str, quick: bool, started: float, results: Any, **more: Any) -> dict[str, Any]:
     """Write one benchmark's results with what they depend on; quick ones stay out of the repository."""
     folder = BENCH / "quick" if quick else RESULTS
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,30 +59,34 @@ def save(name, quick, started, results, **more):
     return whole
 
 
-def commit():
+def commit() -> str:
     """Return the commit that was measured, with a plus if files differ from it."""
     found = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return found.stdout.strip() or "unknown"
 
 
-def ramp(per_s, seconds=240):
+def ramp(per_s: float, seconds: float = 240) -> dict[str, Any]:
     """Return the phase in which all connect."""
     return {"name": "ramp", "seconds": seconds, "connect_per_s": per_s, "until_connected": True}
 
 
-def quiet(seconds=2.0):
+def quiet(seconds: float = 2.0) -> dict[str, Any]:
     """Return a phase in which nothing happens: what was on its way arrives."""
     return {"name": f"quiet{seconds:g}".replace(".", "-"), "seconds": seconds}
 
 
-def plan(**values):
+def plan(**values: Any) -> Scenario:
     """Return a checked scenario."""
     return scenario(values, "the benchmark")
 
 
-def table(head, rows):
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print an aligned table."""
     cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
@@ -88,7 +94,7 @@ def table(head, rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def progress(second, totals):
+def progress(second: Second, _totals: dict[str, float]) -> None:
     """Say every fifth second how a run is going."""
     if int(second.at) % 5 == 0:
         say(f"  {second.at:5.0f} s  {second.phase:<10} up {second.up:,}  deliveries {second.deliveries:,}")

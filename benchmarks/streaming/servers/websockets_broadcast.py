@@ -3,12 +3,12 @@
 import asyncio
 
 import uvloop
-from websockets.asyncio.server import broadcast, serve
+from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 clients = set()
 
 
-async def serve_one(client):
+async def serve_one(client: ServerConnection) -> None:
     """Keep one client."""
     clients.add(client)
     try:
@@ -18,7 +18,7 @@ async def serve_one(client):
         clients.discard(client)
 
 
-async def main():
+async def main() -> None:
     """Run for ever; the port is the first line of output."""
     async with serve(
         serve_one, "127.0.0.1", 0, compression=None, ping_interval=25, ping_timeout=None, backlog=4096

@@ -35,7 +35,7 @@ class Mqtt(Dialect):
     def subscribe(self, number: int, channel: str, since: Position | None, mode: str, version: int) -> bytes:
         """SUBSCRIBE at QoS 0."""
         del since, mode, version
-        return self._subscribe(number + 1, channel)  # packet identifier 0 is forbidden, 1 is the inbox
+        return self._subscribe(number + 2, channel)  # packet identifier 0 is forbidden, 1 is the inbox
 
     def _subscribe(self, identifier: int, topic: str) -> bytes:
         return _packet(0x82, identifier.to_bytes(2, "big") + _text(topic) + b"\0")
@@ -80,7 +80,7 @@ def _event(kind: int, body: bytes) -> list[Event]:
         number = int.from_bytes(body[:2], "big")
         if body[2] == 0x80:
             return [Refused(None, "suback")]
-        return [Subscribed(number - 1, None, None)] if number > 1 else []
+        return [Subscribed(number - 2, None, None)] if number > 1 else []
     return []
 
 

@@ -1,0 +1,171 @@
+"""Throughput from one worker to two on pinned cores, and what a delivery costs as connections grow.
+
+    python benchmarks/streaming/scaling.py [--quick]
+
+Workers: each is pinned to a core of its own; the generator runs wherever there is room, which on two cores is beside
+the second worker, so the gain is stated with the share of all cores that was in use. Growth: the same 5,000
+deliveries a second, in channels of ten readers, while 1,000, 5,000, 15,000 and 30,000 are connected; a broadcast to
+all at each size. Bounds: 30,000 connections, about 5 minutes.
+"""
+
+import time
+from itertools import pairwise
+from typing import Any
+
+import common
+import costs
+import peers
+import psutil
+from peers import Server
+
+from plumbline.streaming.load.run import Options, run
+from plumbline.streaming.load.sampling import server_pids
+
+BEND = 1.25  # a step that makes a delivery this much dearer is where the curve bends
+
+
+def pin(server: Server, workers: int) -> list[int]:
+    """Give each worker a core of its own; returns the pids that were pinned."""
+    if not hasattr(psutil.Process, "cpu_affinity"):  # macOS
+        return []
+    serving = [pid for pid in server_pids((), server.admins) if pid != server.pid or workers == 1]
+    for index, pid in enumerate(serving[:workers]):
+        psutil.Process(pid).cpu_affinity([index % psutil.cpu_count()])
+    return serving[:workers]
+
+
+def throughput(workers: int, readers: int, seconds: float) -> dict[str, Any]:
+    """Return deliveries per second at saturation."""
+    words = ["--workers", str(workers)] if workers > 1 else []
+    with peers.plumbline(*words) as server:
+        pinned = pin(server, workers)
+        meter = costs.Meter(server.pid)
+        publish = [{"group": f"g{index}", "per_s": 100_000, "bytes": 128, "window": 32} for index in range(4)]
+        plan = common.plan(
+            connections=readers,
+            groups=[{"name": one["group"], "channels": 1, "readers": readers // 4} for one in publish],
+            phases=[common.ramp(1000), common.quiet(1.0), {"name": "full", "seconds": seconds, "publish": publish}],
+        )
+        options = Options(urls=(server.url,), pids=(server.pid,), admins=server.admins)
+        report = run(plan, options, common.progress, meter)
+    phase = report["phases"][2]
+    shares = sorted(one["kernel"]["cpu"] for one in report["samples"] if one["kernel"])
+    return {
+        "workers": workers,
+        "pinned": len(pinned),
+        "deliveries_per_s": phase["deliveries_per_s"],
+        "cpu_us_per_delivery": round(meter.cpu("full", "full") / max(1, phase["deliveries"]), 2),
+        "all_cores_in_use": shares[len(shares) // 2] if shares else None,
+        "bottleneck": report["bottleneck"]["sentence"],
+    }
+
+
+def growth(connections: int, seconds: float, per_s: float) -> dict[str, Any]:
+    """Return what a delivery costs with so many connected."""
+    workers = 1 if connections <= 19_000 else 2  # 20,000 file descriptors a process
+    words = ["--workers", "2"] if workers == 2 else []
+    with peers.plumbline(*words) as server:
+        meter = costs.Meter(server.pid)
+        small = {"group": "small", "per_s": min(500, connections // 10), "bytes": 128}
+        plan = common.plan(
+            connections=connections,
+            groups=[{"name": "small", "channels": connections // 10, "readers": 10}, {"name": "all"}],
+            phases=[
+                common.ramp(per_s),
+                common.quiet(),
+                {"name": "small", "seconds": seconds, "publish": [small]},
+                common.quiet(1.5),
+                {
+                    "name": "all",
+                    "seconds": 5 * 2.0,
+                    "completion": True,
+                    "publish": [{"group": "all", "per_s": 0.5, "bytes": 128}],
+                },
+                common.quiet(2.5),
+            ],
+        )
+        options = Options(urls=(server.url,), pids=(server.pid,), admins=server.admins)
+        report = run(plan, options, common.progress, meter)
+    small_phase, all_phase = report["phases"][2], report["phases"][4]
+    spread, idle = meter.cpu("small", "quiet1-5"), meter.cpu("quiet2", "quiet2") / 2.0
+    return {
+        "connections": connections,
+        "workers": workers,
+        "lost": report["ledger"]["lost"],
+        "small": {
+            "deliveries_per_s": small_phase["deliveries_per_s"],
+            "latency": small_phase["latency"]["delivery"],
+            "cpu_us_per_delivery": round((spread - idle * (seconds + 1.5)) / max(1, small_phase["deliveries"]), 2),
+        },
+        "all": {
+            "latency": all_phase["latency"]["delivery"],
+            "completion": all_phase["latency"].get("completion", {"count": 0}),
+            "cpu_us_per_delivery": round(meter.cpu("all", "quiet2-5") / max(1, all_phase["deliveries"]), 2),
+        },
+        "idle_cpu_share": round(idle / 1e6, 4),
+        "bottleneck": report["bottleneck"]["sentence"],
+    }
+
+
+def bend(rows: list[dict[str, Any]]) -> list[str]:
+    """Say where a delivery becomes dearer, from the figures alone."""
+    said = []
+    for before, after in pairwise(rows):
+        ratio = after["all"]["cpu_us_per_delivery"] / max(before["all"]["cpu_us_per_delivery"], 1e-9)
+        if ratio >= BEND:
+            why = (
+                "a second worker and the relay between them joined"
+                if after["workers"] > before["workers"]
+                else ("the state of all sockets no longer fits the caches of the core")
+            )
+            said.append(
+                f"from {before['connections']:,} to {after['connections']:,} connections a delivery costs {ratio:.2f} "
+                f"times as much: {why}"
+            )
+    return said or [f"no step makes a delivery {BEND:g} times as dear"]
+
+
+def main() -> None:
+    """Measure both."""
+    given = common.arguments(__doc__)
+    started = time.time()
+    sizes = [100, 300] if given.quick else [1000, 5000, 15_000, 30_000]
+    readers, seconds, per_s = (80, 3.0, 500) if given.quick else (800, 15.0, 2500)
+    workers = [throughput(number, readers, seconds) for number in (1, 2)]
+    for row in workers:
+        row["gain"] = round(row["deliveries_per_s"] / max(workers[0]["deliveries_per_s"], 1), 2)
+    rows = [growth(size, seconds, per_s) for size in sizes]
+    results = {"workers": workers, "growth": rows, "bend": bend(rows)}
+    common.save("scaling", given.quick, started, results, bounds={"connections": sizes[-1]})
+    common.table(
+        ["workers", "deliveries/s", "gain", "us/delivery", "all cores"],
+        [
+            [
+                one["workers"],
+                f"{one['deliveries_per_s']:,.0f}",
+                one["gain"],
+                one["cpu_us_per_delivery"],
+                one["all_cores_in_use"],
+            ]
+            for one in workers
+        ],
+    )
+    common.table(
+        ["connections", "us/delivery (10)", "us/delivery (all)", "p99 ms (10)", "p99 ms (all)"],
+        [
+            [
+                f"{one['connections']:,}",
+                one["small"]["cpu_us_per_delivery"],
+                one["all"]["cpu_us_per_delivery"],
+                f"{one['small']['latency']['p99_s'] * 1000:.1f}",
+                f"{one['all']['latency']['p99_s'] * 1000:.0f}",
+            ]
+            for one in rows
+        ],
+    )
+    for sentence in results["bend"]:
+        print(sentence)
+
+
+if __name__ == "__main__":
+    main()
