@@ -65,8 +65,8 @@ class Dialer:
         except ssl.SSLCertVerificationError as error:
             sentence = f"the certificate of {shown(url)} is not trusted: {error.verify_message}"
             raise DialError(Verdict(sentence, again=False)) from None
-        except (InvalidURI, ValueError) as error:
-            sentence = f"{shown(url)} cannot be used: {without_token(str(error))}"
+        except (InvalidURI, ValueError):
+            sentence = f"{shown(url)} cannot be used: an address is ws://HOST:PORT/ or wss://HOST:PORT/"
             raise DialError(Verdict(sentence, again=False)) from None
         except (OSError, InvalidHandshake, WebSocketException) as error:
             raise DialError(unreachable(f"{shown(url)} cannot be reached: {_words(error)}")) from None
@@ -85,7 +85,7 @@ class Dialer:
                 url,
                 additional_headers=headers,
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
-                ssl=self.tls if urlsplit(url).scheme == "wss" else None,
+                ssl=(self.tls or True) if urlsplit(url).scheme == "wss" else None,
                 proxy=self.proxy,
                 compression=None,  # the gateway offers none: a message is encoded once for all
                 open_timeout=None,
