@@ -83,7 +83,9 @@ def replication_from_monitor(endpoint: Endpoint) -> Replication:
     about = _page(base, "/varz")
     jetstream = _page(base, "/jsz?accounts=true&streams=true&config=true")
     try:
-        details = [one for account in jetstream.get("account_details") or () for one in account["stream_detail"] or ()]
+        details = [
+            one for account in jetstream.get("account_details") or () for one in account.get("stream_detail") or ()
+        ]
         found = [link for one in details for link in _links(one)]
         options = about.get("jetstream", {}).get("config") or {}
         return Replication(
