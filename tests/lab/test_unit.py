@@ -6,7 +6,8 @@ import pytest
 
 from plumbline.lab.fault import Topology
 from plumbline.lab.keeper.unit import Unit, UnitError, read
-from plumbline.lab.parts import toml, unit
+from plumbline.lab.parts.host import toml
+from plumbline.lab.parts.unit import unit
 
 
 def write(folder: Path, name: str, text: str) -> None:

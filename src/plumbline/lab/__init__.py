@@ -10,15 +10,20 @@ from collections.abc import Iterator
 
 from plumbline.evidence import Endpoint
 from plumbline.lab.errors import LabError, MissingError
-from plumbline.lab.fault import Fault, Felt, Lab, Topology
+from plumbline.lab.fault import Fault, Lab, Topology
+from plumbline.lab.feeling import Felt, HurtsWhen
+from plumbline.lab.population import Census, Population
 from plumbline.lab.service import Service, Workload
 
 __all__ = [
+    "Census",
     "Fault",
     "Felt",
+    "HurtsWhen",
     "Lab",
     "LabError",
     "MissingError",
+    "Population",
     "Service",
     "Topology",
     "Workload",

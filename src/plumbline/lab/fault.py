@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from plumbline.evidence import Endpoint
+from plumbline.lab.feeling import Felt, HurtsWhen
+from plumbline.lab.parts.part import Part
+from plumbline.lab.population import Census, Population
 from plumbline.lab.service import Service, Workload
 
 MACHINE = "machine"
@@ -19,6 +22,9 @@ MACHINE = "machine"
 NEEDS = {
     "linux": "a Linux kernel",
     "haproxy": "haproxy on the PATH",
+    "mountns": "a mount namespace of its own (root, or unprivileged user namespaces)",
+    "cpu": "a cpu cgroup that it may create (root on cgroup v1 or v2, or a delegated v2 cgroup)",
+    "nats": "nats-server, beside Python or on the PATH",
     "netns": "a network namespace of its own (root, or unprivileged user namespaces)",
     MACHINE: "the machine to itself: it breaks, or is judged by, something that all labs share",
     "cgroup": "a memory cgroup that it may create (root on cgroup v1 or v2, or a delegated v2 cgroup)",
@@ -39,6 +45,11 @@ class Topology:
         netns: Run everything in a network namespace of its own; sysctls under `net.` then harm nobody.
         supervised: Start the gateway again when it dies, as systemd's `Restart=always` does.
         restart_delay_s: Pause before that, in seconds (`RestartSec=`).
+        workers: Workers under a supervisor (`plumb gateway serve --workers N`); None: the gateway is one process.
+        broker: Name of the NATS part that the gateway is connected to; None: it needs none.
+        parts: What stands beside it, in the order of starting: values of `plumbline.lab.parts`.
+        victim: Name of a `Server` part that stands instead of a gateway: clients and diagnostics go to it.
+        populations: Many clients, from the start.
         workload: The independent clients.
         patience_s: How long a black-box probe may watch a quiet connection of this lab, in seconds.
     """
@@ -50,6 +61,11 @@ class Topology:
     netns: bool = False
     supervised: bool = True
     restart_delay_s: float = 0.1
+    workers: int | None = None
+    broker: str | None = None
+    parts: tuple[Part, ...] = ()
+    victim: str | None = None
+    populations: tuple[Population, ...] = ()
     workload: Workload = field(default_factory=Workload)
     patience_s: float = 2.0
 
@@ -61,22 +77,8 @@ class Topology:
             "netns": self.netns,
             "cgroup": self.memory_limit_bytes is not None,
         }
-        return frozenset(need for need, wanted in asked.items() if wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class Felt:
-    """How the workload feels the platform now.
-
-    Args:
-        hurts: True if a user would complain.
-        sentence: One sentence with the measured numbers, from the client's view.
-        numbers: The same numbers, by snake-case name with the unit as suffix (`delivery_ratio`, `p99_s`).
-    """
-
-    hurts: bool
-    sentence: str
-    numbers: Mapping[str, float] = field(default_factory=dict)
+        parts: frozenset[str] = frozenset().union(*(part.needs for part in self.parts))
+        return parts | {need for need, wanted in asked.items() if wanted}
 
 
 class Gateway(Protocol):
@@ -190,6 +192,26 @@ class Lab(Protocol):
         """Start a script of `plumbline.lab.clients` (`paused_reader`, …) against `url`; return its pid."""
         ...
 
+    def part(self, name: str) -> Any:
+        """Return a running part of the topology by its name (LookupError: there is none): see `plumbline.lab.parts`."""
+        ...
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Return what the supervisor says of its workers, one dict each; only with `Topology.workers`."""
+        ...
+
+    def populate(self, population: Population) -> None:
+        """Send many clients, and return when they have begun."""
+        ...
+
+    def population(self, name: str, window_s: float = 2.0) -> Census:
+        """Return what a population saw in the last seconds, but never before the fault was injected or fixed."""
+        ...
+
+    def disperse(self, name: str) -> None:
+        """End a population."""
+        ...
+
     def stop(self, name: str) -> None:
         """Stop what `spawn` (by its name) or `client` (by the script's name) started, and wait for its end."""
         ...
@@ -216,13 +238,22 @@ class Fault(abc.ABC):
     def inject(self, lab: Lab) -> None:
         """Break it. Return as soon as the cause is in place; the prover waits until it is felt."""
 
-    @abc.abstractmethod
+    hurts_when: ClassVar[HurtsWhen | None] = None
+    """Which of the clients' measures matters, with its limit; a fault without it overrides `felt`."""
+
     def felt(self, lab: Lab) -> Felt:
-        """Judge from the client's view (`lab.service()`) whether it hurts; also called when it should not any more."""
+        """Judge from the client's view (`lab.service()`) whether it hurts; also called when it should not any more.
+
+        Raises:
+            TypeError: The fault declares neither `hurts_when` nor a `felt` of its own.
+        """
+        if self.hurts_when is None:
+            raise TypeError(f"{type(self).__name__} declares neither hurts_when nor felt: when does it hurt?")
+        return self.hurts_when.judge(lab.service(self.hurts_when.window_s))
 
     def logs(self, lab: Lab) -> str:
         """Return the log text that an operator would paste into the search box."""
         return lab.logs()
 
 
-__all__ = ["NEEDS", "Fault", "Felt", "Front", "Gateway", "Lab", "Service", "Topology", "Workload"]
+__all__ = ["MACHINE", "NEEDS", "Fault", "Felt", "Front", "Gateway", "Lab", "Service", "Topology", "Workload"]

@@ -7,27 +7,28 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from plumbline.diagnosis.targets import LabEndpoint, LabState
 from plumbline.evidence import Endpoint
 from plumbline.lab.environment import environment, make_commands
-from plumbline.lab.errors import LabError, MissingError
+from plumbline.lab.errors import LabError
 from plumbline.lab.fault import Topology
-from plumbline.lab.holds import Holds, started
-from plumbline.lab.keeper import cgroup as cgroups
+from plumbline.lab.holds import started
 from plumbline.lab.keeper.namespace import inhabitants, of, pin
 from plumbline.lab.link import Link
 from plumbline.lab.logs import after
-from plumbline.lab.parts import START_S, FrontPart, GatewayPart, unit
-from plumbline.lab.questions import measure
-from plumbline.lab.service import Service
+from plumbline.lab.parts.builder import MAIN, Builder
+from plumbline.lab.parts.front import FrontPart
+from plumbline.lab.parts.host import START_S, Process
+from plumbline.lab.population import Census, Population
+from plumbline.lab.questions import answers, census, measure
+from plumbline.lab.service import Service, Workload
 from plumbline.streaming.probes.adminclient import AdminError, ask
 
 _POLL_S = 0.02
@@ -41,23 +42,17 @@ class Outcome:
     output: str
 
 
-class RunningLab:
+class RunningLab(Builder):
     """Implements `plumbline.lab.Lab`; `running` makes one."""
 
     def __init__(self, topology: Topology, purpose: str, problem: str | None) -> None:
-        self.topology = topology
+        super().__init__(topology, f"{(problem or purpose).replace('.', '-')}-{secrets.token_hex(3)}")
         self.purpose = purpose
         self.problem = problem
-        self.id = f"{(problem or purpose).replace('.', '-')}-{secrets.token_hex(3)}"
-        self.folder = Path(tempfile.mkdtemp(prefix="plumbline-"))
-        self.holds = Holds(self.id, str(self.folder), (), os.getpid(), started(os.getpid()))
-        self.holds.note()
         self._since = 0.0
         self._offsets: dict[Path, int] = {}
         self._steps = 0
         self._namespace: str | None = None
-        self._group: cgroups.Cgroup | None = None
-        self._front: FrontPart | None = None
 
     def start(self) -> None:
         """Build the topology and start the workload; `close` undoes a start that failed half-way, too.
@@ -67,43 +62,39 @@ class RunningLab:
             LabError: A part does not start.
         """
         topology = self.topology
-        if topology.memory_limit_bytes is not None:
-            self._make_cgroup(topology.memory_limit_bytes)
-        self.link = Link(self.id, self.folder, netns=topology.netns, env=self._base())
-        holds = Holds(self.id, str(self.folder), self.holds.cgroups, self.link.pid, started(self.link.pid))
-        holds.note()
-        self.holds = holds
-        self.link.ask("hold", cgroups=list(holds.cgroups), files=[str(holds.path)])
+        self.make_groups()
+        mountns = "mountns" in topology.needs
+        base = environment(os.environ, lab=self.id, folder=self.folder)
+        self.link = Link(self.id, self.folder, netns=topology.netns, mountns=mountns, env=base)
+        self.holds = replace(self.holds, owner_pid=self.link.pid, owner_started=started(self.link.pid))
+        self.holds.note()
         if topology.netns:
             self._namespace = of(self.link.pid)
             weakref.finalize(self, os.close, pin(self.link.pid))
-        make_commands(self.folder)
-        self.gateway = GatewayPart(self, topology.settings)
-        if topology.haproxy is not None:
-            self._front = FrontPart(self, topology.haproxy)
-        group = (str(self._group.folder), self._group.limit_file) if self._group else None
-        restart_s = topology.restart_delay_s if topology.supervised else None
-        self.gateway.start(unit=unit(topology), restart_s=restart_s, cgroup=group)
-        if self._front is not None:
-            self._front.start()
+        self.build_parts()
+        self.link.ask("hold", cgroups=list(self.holds.cgroups), files=[str(self.holds.path)])
+        servers = [name for name, part in self.built.items() if isinstance(part, Process)]
+        make_commands(self.folder, [*servers, *([MAIN] if topology.victim is None else [])])
+        self.start_parts()
+        for population in topology.populations:
+            self.populate(population)
         self._start_workload()
         self._register()
 
-    def _make_cgroup(self, limit_bytes: int) -> None:
-        try:
-            self._group = cgroups.create(self.id, limit_bytes)
-        except cgroups.CgroupError as error:
-            raise MissingError(str(error)) from None
-        self.holds = Holds(
-            self.id, str(self.folder), (str(self._group.folder),), self.holds.owner_pid, self.holds.owner_started
-        )
-        self.holds.note()
-
     def _start_workload(self) -> None:
-        plan = json.dumps(asdict(self.topology.workload))
-        argv = [sys.executable, "-m", "plumbline.lab.workload", self.url, str(self._questions), plan]
+        plan = json.dumps(asdict(self.workload))
+        where = json.dumps({"main": self.url, **{node: self.part(node).url for node in self.workload.subscribe_at}})
+        argv = [sys.executable, "-m", "plumbline.lab.workload", where, str(self._questions), plan]
         self.launch("workload", argv, pidfile=str(self.folder / "workload.pid"))
-        self.until(self._questions.is_socket, "the workload answers")
+        self.until(lambda: answers(self._questions), "the workload answers")
+
+    @property
+    def workload(self) -> Workload:
+        """The topology's workload; without a gateway it has no messages."""
+        plan = self.topology.workload
+        if self.topology.victim is None:
+            return plan
+        return replace(plan, subscribers=0, channels=0, quiet=0, connects_hz=0.0)
 
     def _register(self) -> None:
         state = LabState(
@@ -115,7 +106,8 @@ class RunningLab:
             problem=self.problem,
             endpoint=LabEndpoint(**_without_name(self.endpoint)),
         )
-        self.link.ask("register", path=str(self.holds.state), state=state.model_dump(mode="json", by_alias=True))
+        told = state.model_dump(mode="json", by_alias=True)
+        self.link.ask("register", path=str(self.holds.state), state=told, main=self.main_name)
 
     @property
     def _questions(self) -> Path:
@@ -155,37 +147,28 @@ class RunningLab:
 
     @property
     def url(self) -> str:
-        """WebSocket address that clients use."""
-        return self._front.url if self._front else self.gateway.url
+        """Address that clients use."""
+        return self._front.url if self._front else self.main.url
 
     @property
     def endpoint(self) -> Endpoint:
         """The lab as a target of diagnostics, for processes outside of its network namespace too."""
+        gateway = self._gateway
         return Endpoint(
             name="lab",
             url=self.url,
-            pid=self.gateway.pid,
-            admin=str(self.gateway.admin),
-            metrics=f"http://127.0.0.1:{self.gateway.port}/metrics",
+            pid=self.main.pid,
+            admin=str(gateway.admin) if gateway else None,
+            metrics=gateway.metrics if gateway else None,
             netns_of=self.link.pid if self.topology.netns else None,
             cgroup=str(self._group.folder) if self._group else None,
             patience_s=self.topology.patience_s,
         )
 
-    def _base(self) -> dict[str, str]:
-        return environment(os.environ, lab=self.id, folder=self.folder)
-
     @property
     def environment(self) -> Mapping[str, str]:
         """Variables that fences, spawned processes and the practice shell see."""
-        return environment(
-            os.environ,
-            lab=self.id,
-            folder=self.folder,
-            gateway=self.gateway,
-            front=self._front,
-            cgroup=self._group,
-        )
+        return environment(os.environ, lab=self.id, folder=self.folder) | self.variables()
 
     def launch(self, name: str, argv: list[str], **recipe: Any) -> int:
         """Start a process under the keeper, with the lab's environment, and return its pid.
@@ -205,6 +188,45 @@ class RunningLab:
     def client(self, script: str, *argv: str) -> int:
         """Start a script of `plumbline.lab.clients` and return its pid."""
         return self.launch(script, [sys.executable, "-m", f"plumbline.lab.clients.{script}", self.url, *argv])
+
+    def populate(self, population: Population) -> None:
+        """Send many clients, and return when they have begun.
+
+        Raises:
+            LabError: They cannot be started, or the name is taken.
+        """
+        where = self.part(population.at).url if population.at else self.url
+        socket = self._census(population.name)
+        argv = [sys.executable, "-m", "plumbline.lab.clients.population", where, str(socket)]
+        self.launch(population.name, [*argv, json.dumps(asdict(population))])
+        self.until(lambda: answers(socket), f"the population '{population.name}' answers")
+
+    def population(self, name: str, window_s: float = 2.0) -> Census:
+        """Return what a population saw in the last seconds, but not before the last `mark`.
+
+        Raises:
+            LabError: It does not answer.
+        """
+        return census(self._census(name), window_s, self._since)
+
+    def disperse(self, name: str) -> None:
+        """End a population."""
+        self.stop(name)
+
+    def _census(self, name: str) -> Path:
+        return self.folder / f"{name}.sock"
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Return what the supervisor says of its workers.
+
+        Raises:
+            LabError: It does not answer, or the gateway has no workers.
+        """
+        try:
+            found: Any = ask(self.gateway.admin, {"get": "workers"})
+        except AdminError as error:
+            raise LabError(error.sentence) from None
+        return list(found.get("workers", [])) if isinstance(found, dict) else list(found)
 
     def stop(self, name: str) -> None:
         """Stop a process and wait for its end."""
@@ -261,10 +283,11 @@ class RunningLab:
         return measure(self._questions, window_s, self._since)
 
     def _logs(self) -> list[Path]:
-        return [self.gateway.log, *([self._front.log] if self._front else [])]
+        parts = [part for part in self.built.values() if isinstance(part, Process)]
+        return [part.log for part in (self._gateway, self._front, *parts) if part is not None]
 
     def logs(self) -> str:
-        """Return what gateway and front logged since the last `mark(logs=True)`."""
+        """Return what the servers logged since the last `mark(logs=True)`."""
         return "".join(after(path, self._offsets.get(path, 0)) for path in self._logs())
 
     def until(self, done: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:

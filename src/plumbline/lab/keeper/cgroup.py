@@ -57,6 +57,75 @@ def create(name: str, limit_bytes: int, *, mount: Path = MOUNT, me: Path = Path(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class CpuQuota:
+    """A cgroup with a quota of processor time.
+
+    Args:
+        folder: Its folder.
+        file: Where the quota is written.
+        period_file: Where version 1 wants the period; None on version 2, whose one file holds both.
+    """
+
+    folder: Path
+    file: Path
+    period_file: Path | None
+
+    def allow(self, cores: float, period_s: float) -> None:
+        """Set the quota: `cores` processor seconds per second, dealt out each `period_s`.
+
+        Raises:
+            OSError: The kernel refuses.
+        """
+        period = round(period_s * 1e6)
+        quota = max(1000, round(cores * period))  # the kernel's least
+        if self.period_file is None:
+            self.file.write_text(f"{quota} {period}")
+            return
+        self.period_file.write_text(str(period))
+        self.file.write_text(str(quota))
+
+
+def create_cpu(
+    name: str, *, beside: Path | None = None, mount: Path = MOUNT, me: Path = Path("/proc/self/cgroup")
+) -> CpuQuota:
+    """Create the cgroup `plumbline-<name>` with a quota of processor time, not set yet.
+
+    Args:
+        name: Its name.
+        beside: The memory cgroup of the same process: on version 2 a process is in one group only, so it is this one.
+        mount: Where cgroups are mounted.
+        me: What says in which cgroups this process is.
+
+    Raises:
+        CgroupError: No cpu controller can be had.
+    """
+    tried = []
+    for controllers in ("cpu", "cpu,cpuacct"):
+        if (mount / controllers / "cpu.cfs_quota_us").exists() or (mount / controllers / "cpu.shares").exists():
+            folder = mount / controllers / f"{PREFIX}{name}"
+            try:
+                folder.mkdir()
+            except OSError as error:
+                tried.append(f"{folder.parent}: {error.strerror}")
+                continue
+            return CpuQuota(folder, folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+    if beside is not None and (beside / "cpu.max").exists():
+        return CpuQuota(beside, beside / "cpu.max", None)
+    for parent in _v2_parents(mount, me, "cpu"):
+        folder = parent / f"{PREFIX}{name}"
+        try:
+            folder.mkdir()
+        except OSError as error:
+            tried.append(f"{parent}: {error.strerror}")
+            continue
+        return CpuQuota(folder, folder / "cpu.max", None)
+    raise CgroupError(
+        f"no cpu cgroup can be created ({'; '.join(tried) or f'{mount} has no cpu controller'}); "
+        "run as root, or under 'systemd-run --user --scope -p Delegate=yes'"
+    )
+
+
 def _parents(mount: Path, me: Path) -> list[tuple[Path, str]]:
     """Return the folders in which a memory cgroup may be created, likeliest first, with the limit file's name."""
     lines = me.read_text(encoding="ascii").splitlines() if me.exists() else []
@@ -64,11 +133,16 @@ def _parents(mount: Path, me: Path) -> list[tuple[Path, str]]:
     if (v1 / "memory.limit_in_bytes").exists():
         mine = [line.split(":", 2)[2].lstrip("/") for line in lines if "memory" in line.split(":")[1].split(",")]
         return [(v1, "memory.limit_in_bytes"), *((v1 / path, "memory.limit_in_bytes") for path in mine if path)]
+    return [(folder, "memory.max") for folder in _v2_parents(mount, me, "memory")]
+
+
+def _v2_parents(mount: Path, me: Path, controller: str) -> list[Path]:
+    lines = me.read_text(encoding="ascii").splitlines() if me.exists() else []
     mine = [line.split("::", 1)[1].lstrip("/") for line in lines if line.startswith("0::")]
     own = mount / mine[0] if mine else mount
     # A v2 group with processes cannot hand out controllers: ours becomes a child of an ancestor that already does.
     above = [mount / part for part in reversed(own.relative_to(mount).parents)]
-    return [(folder, "memory.max") for folder in dict.fromkeys([mount, *above]) if "memory" in _handed_out(folder)]
+    return [folder for folder in dict.fromkeys([mount, *above]) if controller in _handed_out(folder)]
 
 
 def _handed_out(folder: Path) -> list[str]:

@@ -29,7 +29,8 @@ class Recipe:
         stderr: File that its stderr is appended to; None joins stdout.
         pidfile: File that its pid is written to.
         unit: Folder of drop-in files that are read at each start.
-        cgroup: (folder, name of the limit file) of the cgroup that it joins.
+        cgroup: (folder, name of the limit file) of the memory cgroup that it joins.
+        groups: Folders of further cgroups that it joins.
         restart_s: Pause before it is started again after its death, in seconds; None: never.
     """
 
@@ -42,13 +43,15 @@ class Recipe:
     pidfile: str | None = None
     unit: str | None = None
     cgroup: tuple[str, str] | None = None
+    groups: tuple[str, ...] = ()
     restart_s: float | None = None
 
     @classmethod
     def read(cls, fields: dict[str, Any]) -> Recipe:
         """Build it from JSON."""
         group = fields.get("cgroup")
-        return cls(**fields | {"argv": tuple(fields["argv"]), "cgroup": tuple(group) if group else None})
+        tuples = {"argv": tuple(fields["argv"]), "groups": tuple(fields.get("groups", ()))}
+        return cls(**fields | tuples | {"cgroup": tuple(group) if group else None})
 
 
 @dataclass(slots=True)
@@ -87,7 +90,8 @@ class Child:
         with contextlib.ExitStack() as stack:
             out = stack.enter_context(Path(recipe.stdout).open("wb"))
             errors = stack.enter_context(Path(recipe.stderr).open("ab")) if recipe.stderr else subprocess.STDOUT
-            bind = tether(nofile=limits.nofile, cgroup=recipe.cgroup[0] if recipe.cgroup else None)
+            groups = dict.fromkeys([*([recipe.cgroup[0]] if recipe.cgroup else []), *recipe.groups])
+            bind = tether(nofile=limits.nofile, cgroups=tuple(groups))
             try:
                 self.process = subprocess.Popen(
                     recipe.argv,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.lab.keeper.child import Child, Recipe
+from plumbline.lab.keeper.namespace import mount
 from plumbline.lab.keeper.sweep import sweep
 from plumbline.lab.keeper.tether import adopt_orphans
 
@@ -130,9 +131,14 @@ class Keeper:
         self.files += [Path(path) for path in request.get("files", ())]
         return {}
 
+    def do_mount(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Mount something in the lab's own mount namespace; it goes with the namespace."""
+        mount(request["source"], request["target"], request["type"], request.get("options", ""))
+        return {}
+
     def do_register(self, request: dict[str, Any]) -> dict[str, Any]:
         """Write the lab's state file now and whenever the gateway gets another pid."""
-        self.state = {"path": request["path"], "state": request["state"]}
+        self.state = {"path": request["path"], "state": request["state"], "main": request.get("main", "gateway")}
         self.files.append(Path(request["path"]))
         self._write_state()
         return {}
@@ -144,7 +150,7 @@ class Keeper:
 
     def _started(self, child: Child) -> None:
         say({"event": "started", "name": child.recipe.name, "pid": child.pid, "starts": child.starts})
-        if self.state is not None and child.recipe.name == "gateway":
+        if self.state is not None and child.recipe.name == self.state["main"]:
             self.state["state"]["endpoint"]["pid"] = child.pid
             self._write_state()
 

@@ -1,4 +1,4 @@
-"""A network namespace for one lab: entered before the keeper starts anything, gone when its last process is."""
+"""Namespaces for one lab, network and mounts: entered before the keeper starts anything, gone with its last process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from pathlib import Path
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
+_CLONE_NEWNS = 0x00020000
+_MS_NOSUID, _MS_NODEV = 2, 4
+_MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
 
 
 class NamespaceError(OSError):
-    """The machine gives this process no network namespace."""
+    """The machine gives this process no namespace."""
 
 
-def enter() -> None:
-    """Move this (single-threaded) process into a new network namespace whose loopback is up.
+def enter(*, network: bool = True, mounts: bool = False) -> None:
+    """Move this (single-threaded) process into new namespaces; a network's loopback is up, mounts stay inside.
 
     As root that needs nothing else; otherwise a user namespace comes first, in which this user is root.
 
@@ -30,11 +33,10 @@ def enter() -> None:
         NamespaceError: The kernel or its policy refuses.
     """
     if sys.platform != "linux":
-        raise NamespaceError(
-            "network namespaces exist on Linux only; run this proof on a Linux machine or in a container"
-        )
+        raise NamespaceError("namespaces exist on Linux only; run this proof on a Linux machine or in a container")
     uid, gid = os.geteuid(), os.getegid()
-    flags = _CLONE_NEWNET if uid == 0 else _CLONE_NEWNET | _CLONE_NEWUSER
+    flags = (_CLONE_NEWNET if network else 0) | (_CLONE_NEWNS if mounts else 0)
+    flags |= 0 if uid == 0 else _CLONE_NEWUSER
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(flags) != 0:
         reason = os.strerror(ctypes.get_errno())
@@ -43,7 +45,23 @@ def enter() -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    _raise_loopback()
+    if network:
+        _raise_loopback()
+    if mounts:
+        mount("none", "/", "private")
+
+
+def mount(source: str, target: str, kind: str, options: str = "") -> None:
+    """Mount a file system (`tmpfs`), one file or folder over another (`bind`), or keep mounts to ourselves (`private`).
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    flags = {"bind": _MS_BIND, "private": _MS_REC | _MS_PRIVATE}.get(kind, _MS_NOSUID | _MS_NODEV)
+    if libc.mount(source.encode(), target.encode(), kind.encode(), flags, options.encode()) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise OSError(f"mount {kind} at {target}: {reason}")
 
 
 def of(pid: int) -> str:

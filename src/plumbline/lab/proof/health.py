@@ -13,17 +13,20 @@ ENOUGH = 5
 """Fewest messages in a window that say anything."""
 
 
-def complaints(service: Service, *, connects: bool) -> list[str]:
+def complaints(service: Service, *, connects: bool, messages: bool = True, requests: bool = False) -> list[str]:
     """Return what a healthy service would not show, one phrase each.
 
     Args:
         service: What was measured.
         connects: The workload tries fresh connections, so there must be some.
+        messages: It publishes.
+        requests: It sends HTTP requests.
     """
     found = []
     if service.clients < service.clients_wanted:
         found.append(f"{service.clients} of {service.clients_wanted} clients are connected")
-    if service.published_due < ENOUGH:
+    found += _requests(service, wanted=requests)
+    if service.published_due < ENOUGH and messages:
         found.append(f"only {service.published_due} messages were due so far")
     elif service.published < MOST * service.published_due:
         found.append(f"the server took {service.published} of {service.published_due} published messages")
@@ -38,12 +41,24 @@ def complaints(service: Service, *, connects: bool) -> list[str]:
     return found
 
 
+def _requests(service: Service, *, wanted: bool) -> list[str]:
+    if service.request_ratio < MOST:
+        return [f"{service.requests_failed} requests failed"]
+    if wanted and service.requests_ok < ENOUGH:
+        return [f"only {service.requests_ok} requests worked so far"]
+    return []
+
+
 def worse(service: Service, baseline: Service) -> list[str]:
     """Return what is worse than in the baseline beyond the machine's own noise."""
     found = []
     if service.clients_wanted != baseline.clients_wanted:
         found.append(f"the workload has {service.clients_wanted} clients, not {baseline.clients_wanted} as before")
-    allowed = SLOWER * baseline.p99_s + SLACK_S
-    if service.p99_s > allowed:
-        found.append(f"p99 is {service.p99_s:.2f} s, {allowed:.2f} s would be near the baseline")
+    for what, now_s, before_s in (
+        ("p99", service.p99_s, baseline.p99_s),
+        ("p99 of requests", service.request_p99_s, baseline.request_p99_s),
+    ):
+        allowed = SLOWER * before_s + SLACK_S
+        if now_s > allowed:
+            found.append(f"{what} is {now_s:.2f} s, {allowed:.2f} s would be near the baseline")
     return found

@@ -70,7 +70,10 @@ class Stage:
     def unserved(self, baseline: Service | None = None) -> list[str]:
         """Return what is wrong with the service now, held against the baseline if there is one."""
         service = self.service()
-        found = health.complaints(service, connects=self.lab.topology.workload.connects_hz > 0)
+        plan = self.lab.workload
+        found = health.complaints(
+            service, connects=plan.connects_hz > 0, messages=plan.channels > 0, requests=plan.requests_hz > 0
+        )
         if baseline is not None:
             found += health.worse(service, baseline)
         return found + self.missing()

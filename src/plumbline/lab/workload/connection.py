@@ -18,8 +18,8 @@ ABNORMAL = 1006
 
 
 @asynccontextmanager
-async def opened(url: str, timeout_s: float) -> AsyncIterator[ClientConnection]:
-    """Open a connection that sends no pings of its own, as a browser's does.
+async def opened(url: str, timeout_s: float, *, source: str | None = None) -> AsyncIterator[ClientConnection]:
+    """Open a connection that sends no pings of its own, as a browser's does; `source` is the address it comes from.
 
     Raises:
         OSError: Refused, reset, unreachable.
@@ -34,6 +34,7 @@ async def opened(url: str, timeout_s: float) -> AsyncIterator[ClientConnection]:
         compression=None,
         max_size=1 << 22,
         proxy=None,
+        local_addr=(source, 0) if source is not None else None,
     ) as connection:
         yield connection
 

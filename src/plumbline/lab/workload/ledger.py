@@ -33,6 +33,40 @@ class Attempt:
     worked: bool
 
 
+def _note(attempts: deque[Attempt], one: Attempt) -> None:
+    attempts.append(one)
+    while attempts[0].ended < one.ended - HORIZON_S:
+        attempts.popleft()
+
+
+def _within(attempts: Iterable[Attempt], ended_after: float, started_after: float) -> list[Attempt]:
+    return [each for each in attempts if each.ended >= ended_after and each.started >= started_after]
+
+
+class Absences:
+    """How long clients were without a connection that they had before."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+        self._past: deque[tuple[float, float]] = deque()
+
+    def began(self, name: str, moment: float) -> None:
+        """Note that one has lost its connection."""
+        self._since.setdefault(name, moment)
+
+    def ended(self, name: str, moment: float) -> None:
+        """Note that it has one; that it lost one before need not be."""
+        if (since := self._since.pop(name, None)) is not None:
+            self._past.append((since, moment))
+        while self._past and self._past[0][1] < moment - HORIZON_S:
+            self._past.popleft()
+
+    def longest(self, start: float, now: float) -> float:
+        """Return the longest absence within a window, in seconds; those that last count up to now."""
+        spans = [*self._past, *((since, now) for since in self._since.values())]
+        return max((end - max(since, start) for since, end in spans if end > start), default=0.0)
+
+
 class Ledger:
     """Collects what the clients see.
 
@@ -48,6 +82,9 @@ class Ledger:
         self._messages: list[deque[Message]] = [deque() for _ in audience]
         self._first = [0] * len(self.audience)
         self._attempts: deque[Attempt] = deque()
+        self._requests: deque[Attempt] = deque()
+        self._absences = Absences()
+        self._newest: dict[tuple[int, int], float] = {}
         self._closes: deque[tuple[float, int]] = deque()
         self._errors: deque[tuple[float, str]] = deque(maxlen=50)
 
@@ -69,12 +106,27 @@ class Ledger:
         """Note an arrival; a second one of the same message at the same subscriber counts nothing."""
         if (message := self._find(channel, number)) is not None:
             message.arrivals.setdefault(subscriber, moment)
+            before = self._newest.get((channel, subscriber), -math.inf)
+            self._newest[channel, subscriber] = max(before, message.due)
 
     def attempt(self, started: float, ended: float, *, worked: bool) -> None:
         """Note the end of a fresh connection."""
-        self._attempts.append(Attempt(started, ended, worked))
-        while self._attempts[0].ended < ended - HORIZON_S:
-            self._attempts.popleft()
+        _note(self._attempts, Attempt(started, ended, worked))
+
+    def request(self, started: float, ended: float, *, worked: bool) -> None:
+        """Note the end of an HTTP request."""
+        _note(self._requests, Attempt(started, ended, worked))
+
+    def up(self, name: str, moment: float) -> None:
+        """Note that a long-lived client is connected."""
+        self.connected.add(name)
+        self._absences.ended(name, moment)
+
+    def down(self, name: str, moment: float) -> None:
+        """Note that it is not; one that never was is not missed yet."""
+        if name in self.connected:
+            self.connected.discard(name)
+            self._absences.began(name, moment)
 
     def closed(self, moment: float, code: int) -> None:
         """Note that the other side closed a long-lived connection."""
@@ -95,6 +147,15 @@ class Ledger:
         index = number - self._first[channel]
         return self._messages[channel][index] if 0 <= index < len(self._messages[channel]) else None
 
+    def _staleness(self, since: float, now: float) -> float:
+        """Return the age of what the worst-off subscriber has, in seconds, but not what is older than `since`."""
+        subscribers = [
+            (channel, number * len(self.audience) + channel)  # they are dealt out in turn
+            for channel, audience in enumerate(self.audience)
+            for number in range(audience)
+        ]
+        return max((now - max(self._newest.get(one, since), since) for one in subscribers), default=0.0)
+
     def measure(self, now: float, window_s: float, since: float = -math.inf) -> Service:
         """Return the service level of the window that ends now, leaving out what began before `since`.
 
@@ -110,7 +171,8 @@ class Ledger:
             published_due += 1
             delays += [moment - message.due for moment in message.arrivals.values()]
             delays += [now - message.due] * (audience - len(message.arrivals))
-        tries = [each for each in self._attempts if each.ended >= now - window_s and each.started >= since]
+        tries = _within(self._attempts, now - window_s, since)
+        requests = _within(self._requests, now - window_s, since)
         codes = Counter(code for moment, code in self._closes if moment >= max(now - window_s, since))
         texts = dict.fromkeys(text for moment, text in self._errors if moment >= max(now - window_s, since))
         return Service(
@@ -126,6 +188,11 @@ class Ledger:
             connects_ok=sum(each.worked for each in tries),
             connects_failed=sum(not each.worked for each in tries),
             connect_p99_s=percentile([each.ended - each.started for each in tries], 0.99),
+            requests_ok=sum(each.worked for each in requests),
+            requests_failed=sum(not each.worked for each in requests),
+            request_p99_s=percentile([each.ended - each.started for each in requests], 0.99),
+            away_s=self._absences.longest(max(now - window_s, since), now),
+            staleness_s=self._staleness(max(now - HORIZON_S, since), now),
             unexpected_closes=codes.total(),
             close_codes=tuple(sorted(codes.items())),
             errors=tuple(texts)[-5:],

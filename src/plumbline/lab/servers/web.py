@@ -1,0 +1,115 @@
+"""Any server: the victim of problems that are not a gateway's own.
+
+| Path | Does |
+|---|---|
+| `/healthz` | answers |
+| `/work?ms=5` | uses the processor for so many milliseconds of its own time |
+| `/write?bytes=1000` | keeps a new file in `data`, as a server that takes uploads does; 507 if there is no room |
+| `/lookup` | resolves `upstream_host` and gets `upstream_path` from there, port `upstream_port` |
+| `/token` | judges a token issued now by the Date header of `time_url`; 401 beyond `leeway_s` |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import os
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from plumbline.lab.servers.http import Answer, Config, arguments, listen, log
+from plumbline.lab.servers.upstream import fetch
+
+_DEFAULTS = {
+    "data": ".",
+    "upstream_host": "127.0.0.1",
+    "upstream_port": 80,
+    "upstream_path": "/",
+    "time_url": "",
+    "leeway_s": 5.0,
+}
+
+
+class Web:
+    """The server.
+
+    Args:
+        config: Its values.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._files = itertools.count(1)
+
+    async def handle(self, path: str, query: dict[str, str]) -> Answer:
+        """Answer a request."""
+        match path:
+            case "/" | "/healthz":
+                return Answer(200, {"ok": True})
+            case "/work":
+                return work(float(query.get("ms", "5")) / 1000)
+            case "/write":
+                return self.write(int(query.get("bytes", "1000")))
+            case "/lookup":
+                return await self.lookup()
+            case "/token":
+                return await self.token()
+        return Answer(404, {"error": f"no {path}"})
+
+    def write(self, length: int) -> Answer:
+        """Keep a file."""
+        path = Path(self.config["data"]) / f"{os.getpid()}-{next(self._files)}.dat"
+        try:
+            path.write_bytes(b"x" * length)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            log(f"ERROR cannot write {path}: [Errno {error.errno}] {error.strerror}")
+            return Answer(507 if error.errno in (errno.ENOSPC, errno.EDQUOT) else 500, {"error": error.strerror})
+        return Answer(200, {"path": str(path)})
+
+    async def lookup(self) -> Answer:
+        """Ask the upstream, by its name."""
+        host, port = self.config["upstream_host"], self.config["upstream_port"]
+        began = time.monotonic()
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port)
+        except OSError as error:
+            log(f"ERROR cannot resolve {host}: {error}")
+            return Answer(502, {"error": str(error)})
+        took_s = time.monotonic() - began
+        if took_s > 1.0:
+            log(f"WARNING resolving {host} took {took_s:.1f} s")
+        status, _ = await fetch(f"http://{found[0][4][0]}:{port}{self.config['upstream_path']}")
+        return Answer(200 if status < 400 else 502, {"resolved_s": took_s, "status": status})
+
+    async def token(self) -> Answer:
+        """Judge a token that was issued just now, by the clock of who issued it."""
+        _, headers = await fetch(self.config["time_url"])
+        issued = parsedate_to_datetime(headers["date"])
+        ahead_s = (issued - datetime.now(UTC)).total_seconds()
+        if abs(ahead_s) > self.config["leeway_s"] + 1.0:  # the header has whole seconds
+            word = "not yet valid (nbf)" if ahead_s > 0 else "expired (exp)"
+            log(f"WARNING token refused: {word}, issued {ahead_s:+.1f} s from now")
+            return Answer(401, {"error": f"token {word}"})
+        return Answer(200, {"issued": issued.isoformat()})
+
+
+def work(seconds: float) -> Answer:
+    """Use so much processor time of this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(200))
+    return Answer(200, {"worked_s": seconds})
+
+
+def main() -> None:
+    """Serve until killed."""
+    port, path = arguments()
+    asyncio.run(listen(port, Web(Config(path, _DEFAULTS)).handle))
+
+
+if __name__ == "__main__":
+    main()
