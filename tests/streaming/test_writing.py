@@ -67,7 +67,7 @@ def test_a_write_to_a_broken_connection_drops_it_and_reaches_the_others(start, c
 def test_an_error_inside_closes_one_connection_with_1011_and_is_logged(start, client, raw, until, monkeypatch, caplog):
     gateway = start(settings={"close_timeout_s": 0.05})
     fine, unlucky = client(gateway), raw(gateway)
-    monkeypatch.setattr("plumbline.streaming.core.protocol.parse", lambda text: 1 / 0)
+    monkeypatch.setattr("plumbline.streaming.server.requests.parse_all", lambda text, most: 1 / 0)
     unlucky.say(id=1, ping=1)
     assert unlucky.read_close()[0] == 1011
     monkeypatch.undo()

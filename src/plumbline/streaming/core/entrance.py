@@ -63,10 +63,10 @@ class Entrance(Generic[R]):
         past, since = self.past, self.since
         if past is None or since is None or not past.recovered or past.position.epoch != at.epoch:
             return Not.LOST
+        if since.epoch == at.epoch and since.offset > at.offset:
+            return Not.AHEAD
         if self.newest_only:
             return self._newest(past, at, recent)
-        if since.offset > at.offset:
-            return Not.AHEAD
         found = [entry for entry in past.entries if entry.offset <= at.offset]
         if past.position.offset < at.offset:
             found += [entry for entry in recent if entry.offset > past.position.offset]

@@ -14,23 +14,26 @@ class Message:
         payload: JSON text on one line, as the client gets it.
         channel: Where it belongs. None for an answer to the client's own request, which no policy may drop.
         position: Of a published message in its channel; None for all else.
+        data: What was published, as JSON text; None for all else.
         newest_only: Of its channel only the newest message matters to its readers: while it waits, a newer one takes
             its place.
     """
 
-    __slots__ = ("_block", "_frame", "channel", "newest_only", "payload", "position")
+    __slots__ = ("_block", "_frame", "channel", "data", "newest_only", "payload", "position")
 
     def __init__(
         self,
         payload: bytes,
         channel: str | None = None,
         position: Position | None = None,
+        data: bytes | None = None,
         *,
         newest_only: bool = False,
     ) -> None:
         self.payload = payload
         self.channel = channel
         self.position = position
+        self.data = data
         self.newest_only = newest_only
         self._frame: bytes | None = None
         self._block: bytes | None = None
@@ -38,7 +41,7 @@ class Message:
     @classmethod
     def published(cls, channel: str, position: Position, data: bytes) -> Message:
         """Return a published message; `data` is JSON text."""
-        return cls(answers.message(channel, position.offset, data), channel, position)
+        return cls(answers.message(channel, position.offset, data), channel, position, data)
 
     @property
     def frame(self) -> bytes:
@@ -56,6 +59,6 @@ class Message:
 
     def for_newest_only(self) -> Message:
         """Return the same message, and the same bytes, for readers to whom only the newest matters."""
-        other = Message(self.payload, self.channel, self.position, newest_only=True)
+        other = Message(self.payload, self.channel, self.position, self.data, newest_only=True)
         other._frame, other._block = self.frame, self._block
         return other

@@ -41,16 +41,17 @@ class Positions:
         self._scheduled: dict[str, float] = {}  # a channel's entry in it that counts
         self._suspects: dict[str, tuple[Position, float]] = {}  # the head it should reach, and until when
 
-    def watch(self, stream: Stream[Any], now: float) -> None:
+    def watch(self, channel: str, now: float) -> None:
         """Check this channel from now on, if its rule says so."""
-        if stream.rule.position_check_s and stream.name not in self._scheduled:
+        stream = self._streams.find(channel)
+        if stream is not None and stream.rule.position_check_s and channel not in self._scheduled:
             self._schedule(stream.name, now + stream.rule.position_check_s)
 
     def configure(self, now: float) -> None:
         """Take over changed rules."""
         self._due, self._scheduled = [], {}
         for stream in self._streams:
-            self.watch(stream, now)
+            self.watch(stream.name, now)
 
     def suspect(self, channel: str, head: Position, now: float) -> None:
         """Note that this channel should have reached `head`."""

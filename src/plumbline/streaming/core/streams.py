@@ -6,10 +6,11 @@ Pure: the broker answers by callback, and time passes through `later` and the cl
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Generic, Protocol
 
 from plumbline.streaming.core.broker import Broker, BrokerError, Past, Position
+from plumbline.streaming.core.entrance import Entrance
 from plumbline.streaming.core.rules import Resolved
 from plumbline.streaming.core.stream import Stream
 from plumbline.streaming.core.subscriptions import R
@@ -67,7 +68,7 @@ class Streams(Generic[R]):
     def __len__(self) -> int:
         return len(self._streams)
 
-    def __iter__(self) -> Iterable[Stream[R]]:
+    def __iter__(self) -> Iterator[Stream[R]]:
         return iter(tuple(self._streams.values()))
 
     def configure(self, rules: Resolved, most_held: int) -> None:
@@ -81,15 +82,17 @@ class Streams(Generic[R]):
         """Return the channel, if it is attached or being so."""
         return self._streams.get(name)
 
-    def open(self, name: str) -> Stream[R]:
-        """Return the channel, attaching it if it is not."""
+    def enter(self, name: str, entrance: Entrance[R]) -> None:
+        """Let a reader begin, attaching the channel if it is not."""
         stream = self._streams.get(name)
-        if stream is None:
-            stream = Stream(name, self._rules.of(name), self, self._most_held)
-            self._streams[name] = stream
-            self._attach(stream)
-        self._unread.pop(name, None)
-        return stream
+        if stream is not None:
+            self._unread.pop(name, None)
+            stream.enter(entrance)
+            return
+        stream = Stream(name, self._rules.of(name), self, self._most_held)
+        self._streams[name] = stream
+        stream.enter(entrance)
+        self._attach(stream)
 
     def left(self, stream: Stream[R]) -> None:
         """Note that a reader left; without any it is detached after a while."""

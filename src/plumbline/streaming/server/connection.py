@@ -24,6 +24,9 @@ class Owner(writing.Owner, Protocol):
     def received(self, connection: Writing, text: str) -> None:
         """A whole message came in."""
 
+    def frame(self, connection: Writing) -> bool:
+        """Count a frame; False: there are too many of them, and the client was closed."""
+
     def refused(self, connection: Writing, code: int, sentence: str) -> None:
         """The client sent what it must not: close it."""
 
@@ -101,9 +104,16 @@ class Connection(Writing):
             return self.peer_code, "peer", True
         return super().how_it_ended()
 
+    def deafen(self) -> None:
+        """Listen to this client no more."""
+        self.reader = self.assembler = None
+        super().deafen()
+
     # How it is done.
 
     def _take(self, frame: Frame) -> None:
+        if not self.owner.frame(self):
+            return
         if frame.opcode == CLOSE:
             self._peer_closes(frame)
         elif self.ending is not None or frame.opcode == PONG:

@@ -21,7 +21,7 @@ STATUS = {
     "rate-limited": 429,
     "too-large": 413,
     "unavailable": 503,
-    "unauthorized": 401,
+    "not-allowed": 403,
 }
 
 

@@ -1,28 +1,37 @@
-"""Carry out what clients ask: subscribe, publish to all readers, and hold publishers while a reader is slow."""
+"""From the broker to readers: each message once to each, and who waits while a reader is slow."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-from plumbline.streaming.core import protocol
-from plumbline.streaming.core.channels import Channels, TooManySubscriptionsError
+from plumbline.streaming.core import answers
+from plumbline.streaming.core.broker import Broker, Position
 from plumbline.streaming.core.counters import Counters
+from plumbline.streaming.core.entrance import Entrance
 from plumbline.streaming.core.message import Message
-from plumbline.streaming.core.protocol import Ping, Publish, RequestError, Subscribe
-from plumbline.streaming.core.settings import Overflow, Settings
+from plumbline.streaming.core.positions import Positions
+from plumbline.streaming.core.rules import Resolved
+from plumbline.streaming.core.setting_kinds import Overflow
+from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.core.stream import Stream
+from plumbline.streaming.core.streams import Streams
+from plumbline.streaming.core.subscriptions import Subscriptions
 from plumbline.streaming.server import log
+from plumbline.streaming.server.presence import Presence
 from plumbline.streaming.server.writing import Writing
 
 ENVELOPE_BYTES = 512  # more than any answer or message adds around the client's own text
+INSUFFICIENT_STATE = "insufficient-state"
 
 
 class Owner(Protocol):
     """What the fan-out needs of the gateway."""
 
     settings: Settings
+    rules: Resolved
     counters: Counters
 
     def now(self) -> float:
@@ -31,54 +40,166 @@ class Owner(Protocol):
     def soon(self, callback: Callable[[], None]) -> None:
         """Call this when the current callback is done."""
 
-    def reading(self, connection: Writing, *, paused: bool) -> None:
-        """Reading from this client stops or goes on."""
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call this after that time."""
+
+    def begin_turn(self) -> None:
+        """Messages are about to be written: see that what is joined goes out at the end of this turn."""
+
+
+class Listener:
+    """A reader inside of this process.
+
+    Args:
+        heard: Called with each message's position and JSON text.
+    """
+
+    __slots__ = ("heard", "live", "waiters")
+
+    def __init__(self, heard: Callable[[Position, bytes], None]) -> None:
+        self.heard = heard
+        self.live = True
+        self.waiters: None = None
+
+    def deliver(self, message: Message, now: float) -> None:  # noqa: ARG002 - as connections have it
+        """Pass it on."""
+        if message.position is not None and message.data is not None:
+            self.heard(message.position, message.data)
+
+    def has_room(self, size: int) -> bool:  # noqa: ARG002 - as connections have it
+        """Say yes: nothing waits here."""
+        return True
 
 
 class Fanout:
-    """Channels, their readers, and who waits for whom.
+    """The hub's channels and their readers.
 
     Args:
         owner: The gateway.
-        epoch: Text that no other run of the gateway used.
+        broker: Who keeps the channels.
     """
 
-    def __init__(self, owner: Owner, epoch: str) -> None:
+    def __init__(self, owner: Owner, broker: Broker) -> None:
         self._owner = owner
-        self.channels: Channels[Writing] = Channels(epoch, owner.settings.max_channels)
-        self.held: dict[Writing, float] = {}  # publishers that are not read from, since when
+        self.broker = broker
+        self.subscriptions: Subscriptions[Any] = Subscriptions()
+        settings = owner.settings
+        self.streams: Streams[Any] = Streams(self, broker, owner.rules, settings.recovery_buffer_messages)
+        self.positions = Positions(self.streams, broker, owner.counters, self._gap)
+        self.presence = Presence(self)
 
-    def received(self, connection: Writing, text: str) -> None:
-        """Carry out one request, now or, behind others of the same client that wait, later."""
-        if connection.parked is not None:
-            connection.parked.append(text)
-        elif (slow := self._run(connection, text)) is not None:
-            self._hold(connection, text, slow)
+    @property
+    def owner(self) -> Owner:
+        """The gateway."""
+        return self._owner
 
-    def publish(self, channel: str, data: bytes) -> int:
-        """Send JSON text to all readers; one frame serves them all. Returns the message's offset."""
-        readers = tuple(self.channels.readers(channel))  # a copy: delivering may close a reader
-        offset = self.channels.next_offset(channel)
-        counters = self._owner.counters
-        counters.published += 1
-        counters.deliveries += len(readers)
-        if readers:
-            message = Message(protocol.message(channel, offset, data), channel)
-            now = self._owner.now()
-            for reader in readers:
+    @property
+    def rules(self) -> Resolved:
+        """What holds for which channel."""
+        return self._owner.rules
+
+    def configure(self) -> None:
+        """Take over changed settings."""
+        self.streams.configure(self.rules, self._owner.settings.recovery_buffer_messages)
+        self.positions.configure(self.now())
+
+    def check(self, now: float) -> None:
+        """Do what is due: compare positions, detach what nobody reads, name who is present."""
+        self.positions.check(now)
+        self.streams.tidy(now)
+        self.presence.check(now)
+
+    # What the streams call.
+
+    def now(self) -> float:
+        """Return the clock in seconds."""
+        return self._owner.now()
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call this after that time."""
+        self._owner.later(seconds, callback)
+
+    def deliver(self, stream: Stream[Any], position: Position, data: bytes) -> None:
+        """Send a message to all readers; its bytes are made once for all of them."""
+        readers = tuple(stream.readers)  # a copy: delivering may close a reader
+        newest = stream.newest
+        count = len(readers) + (len(newest) if newest else 0)
+        if not count:
+            return
+        owner = self._owner
+        owner.begin_turn()
+        owner.counters.deliveries += count
+        message = Message.published(stream.name, position, data)
+        now = owner.now()
+        for reader in readers:
+            reader.deliver(message, now)
+        if newest:
+            message = message.for_newest_only()
+            for reader in tuple(newest):
                 reader.deliver(message, now)
-        return offset
+
+    def end(self, stream: Stream[Any], because: str) -> None:
+        """End the subscriptions of all readers; they may come back at once and recover."""
+        log.event(logging.WARNING, "subscriptions ended", channel=stream.name, readers=len(stream), because=because)
+        for reader in stream.everybody:
+            if isinstance(reader, Writing):
+                self.end_subscription(reader, stream.name, INSUFFICIENT_STATE, because, again=True)
+
+    def behind(self, stream: Stream[Any], head: Position) -> None:
+        """Look whether the stream gets there."""
+        self.positions.suspect(stream.name, head, self.now())
+
+    def interrupted(self, channel: str | None, because: str) -> None:
+        """Count it."""
+        self._owner.counters.interruptions += 1
+        log.event(logging.WARNING, "broker interrupted", channel=channel or "all", because=because)
+
+    # What the gateway calls.
+
+    def listen(self, channel: str, heard: Callable[[Position, bytes], None]) -> Callable[[], None]:
+        """Read a channel inside of this process, from now on; returns what ends it."""
+        reader = Listener(heard)
+        entrance: Entrance[Any] = Entrance(
+            reader, None, newest_only=False, begin=lambda *_: True, refuse=lambda _: None
+        )
+        self.streams.enter(channel, entrance)
+
+        def stop() -> None:
+            stream = self.streams.find(channel)
+            if stream is not None:
+                stream.drop(reader)
+                self.streams.left(stream)
+
+        return stop
+
+    def leave(self, connection: Writing) -> None:
+        """End all subscriptions of a connection that is closed, or about to be."""
+        for name in self.subscriptions.leave(connection):
+            self._drop(connection, name)
+
+    def unsubscribe(self, connection: Writing, channel: str) -> bool:
+        """End one subscription; False if there was none."""
+        if not self.subscriptions.remove(connection, channel):
+            return False
+        self._drop(connection, channel)
+        return True
+
+    def end_subscription(self, connection: Writing, channel: str, code: str, sentence: str, *, again: bool) -> None:
+        """End one subscription, and say so."""
+        if self.unsubscribe(connection, channel):
+            self._owner.counters.ended[code] += 1
+            connection.deliver(Message(answers.ended(channel, code, sentence, again=again)), self.now())
 
     def slowest(self, channel: str, size: int) -> Writing | None:
         """Return a reader whose queue has no room for `size` bytes of data, if publishers are to wait for readers.
 
         A reader that others wait for already counts as full: a small message must not overtake a large one for ever.
         """
-        if self._owner.settings.overflow is not Overflow.WAIT:
+        stream = self.streams.find(channel)
+        if stream is None or stream.rule.overflow is not Overflow.WAIT:
             return None
         size += ENVELOPE_BYTES
-        readers = self.channels.readers(channel)
-        return next((reader for reader in readers if reader.waiters or not reader.has_room(size)), None)
+        return next((reader for reader in stream.readers if reader.waiters or not reader.has_room(size)), None)
 
     def wait_for(self, slow: Writing, wake: Callable[[], None]) -> None:
         """Call `wake` once, when this reader has written something, is gone, or the settings changed."""
@@ -92,83 +213,20 @@ class Fanout:
         for waiter in waiters or ():
             self._owner.soon(waiter)
 
-    def gone(self, connection: Writing) -> None:
-        """Forget a connection: its subscriptions, its waiting requests, and that others wait for it."""
-        self.channels.leave(connection)
-        self.held.pop(connection, None)
-        connection.parked = None
-        self.wake(connection)
+    def _drop(self, connection: Writing, channel: str) -> None:
+        self.presence.leave(connection, channel)
+        stream = self.streams.find(channel)
+        if stream is not None:
+            stream.drop(connection)
+            self.streams.left(stream)
 
-    def _run(self, connection: Writing, text: str) -> Writing | None:
-        """Carry out one request, or return the slow reader that it has to wait for."""
-        if self._owner.settings.overflow is Overflow.WAIT and not connection.has_room(len(text) + ENVELOPE_BYTES):
-            return connection  # its own answers have no room
-        try:
-            command = protocol.parse(text)
-            if isinstance(command, Publish) and (slow := self.slowest(command.channel, len(command.data))):
-                return slow
-            answer = self._answer(connection, command)
-        except RequestError as failed:
-            self._owner.counters.errors[failed.code] += 1
-            answer = protocol.error(failed)
-        if answer is not None:
-            connection.deliver(Message(answer), self._owner.now())
-        return None
-
-    def _answer(self, connection: Writing, command: protocol.Command) -> bytes | None:
-        request = command.request
-        if isinstance(command, Ping):
-            return protocol.pong(request, command.data)
-        if isinstance(command, Publish):
-            offset = self.publish(command.channel, command.data)
-            return None if request is None else protocol.ok(request, offset=offset)
-        if isinstance(command, Subscribe):
-            return self._subscribe(connection, command)
-        if not isinstance(command, protocol.Unsubscribe):
-            raise RequestError("unknown-command", "this gateway does not carry out that command", request)
-        if not self.channels.unsubscribe(connection, command.channel):
-            raise RequestError("not-subscribed", f"this connection does not read '{command.channel}'", request)
-        return None if request is None else protocol.ok(request)
-
-    def _subscribe(self, connection: Writing, command: Subscribe) -> bytes | None:
-        limit = self._owner.settings.max_subscriptions
-        try:
-            position = self.channels.subscribe(connection, command.channel, limit)
-        except TooManySubscriptionsError:
-            sentence = f"one connection may read {limit} channels (max_subscriptions)"
-            raise RequestError("too-many-subscriptions", sentence, command.request) from None
-        if command.request is None:
-            return None
-        return protocol.ok(command.request, channel=command.channel, epoch=position.epoch, offset=position.offset)
-
-    def _hold(self, connection: Writing, text: str, slow: Writing) -> None:
-        """Stop reading from this client until `slow` has room: TCP then holds the publisher itself."""
-        connection.parked = deque([text])
-        self._owner.reading(connection, paused=True)
-        self.held[connection] = self._owner.now()
-        self._owner.counters.holds += 1
+    def _gap(self, channel: str, at: Position, head: Position) -> None:
         log.event(
             logging.WARNING,
-            "publisher held",
-            connection=connection,
-            slowest=slow,
-            queued_bytes=slow.outbox.waiting_bytes,
-            limit_bytes=self._owner.settings.queue_max_bytes,
+            "position gap",
+            channel=channel,
+            epoch=at.epoch,
+            offset=at.offset,
+            head_epoch=head.epoch,
+            head_offset=head.offset,
         )
-        self.wait_for(slow, lambda: self._resume(connection))
-
-    def _resume(self, connection: Writing) -> None:
-        """Carry out the requests that waited, until one has to wait again."""
-        while connection.live and connection.parked:
-            slow = self._run(connection, connection.parked[0])
-            if slow is not None:
-                self.wait_for(slow, lambda: self._resume(connection))
-                return
-            if connection.parked:
-                connection.parked.popleft()
-        if connection.parked is not None:
-            connection.parked = None
-            held_s = self._owner.now() - self.held.pop(connection, self._owner.now())
-            log.event(logging.INFO, "publisher released", connection=connection, held_s=held_s)
-            if connection.live:
-                self._owner.reading(connection, paused=False)

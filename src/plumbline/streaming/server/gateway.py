@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from plumbline.streaming.core.address import Address
+from plumbline.streaming.core.broker import Broker
 from plumbline.streaming.core.closes import SERVICE_RESTART
 from plumbline.streaming.core.protocol import check_channel, encode_data
 from plumbline.streaming.core.settings import SettingError, Settings
@@ -37,6 +38,7 @@ class Gateway:
         insecure: Permit it without them: something in front has both, or the network is trusted.
         reuse_port: Share the port with other processes of this user (`SO_REUSEPORT`).
         listen_fd: A listening TCP socket that was handed to this process, by number; `listen` is then not used.
+        broker: Keeps the channels; this process itself if None.
 
     Raises:
         ValueError: The address cannot be used.
@@ -59,12 +61,14 @@ class Gateway:
         insecure: bool = False,
         reuse_port: bool = False,
         listen_fd: int | None = None,
+        broker: Broker | None = None,
     ) -> None:
         self.address = Address.parse(listen, allow_remote=allow_remote)
         if not self.address.local and not insecure:
             demand_safety(self.address, settings or Settings())
         self._reuse_port = reuse_port
         self._listen_fd = listen_fd
+        self._broker = broker
         self._first = settings or Settings()
         keyring(self._first)  # a wrong file is said at once
         self._admin_path = os.fspath(admin) if admin is not None else None
@@ -90,11 +94,20 @@ class Gateway:
         Raises:
             OSError: The address or the admin socket is taken.
             ValueError: The certificate cannot be used.
+            BrokerError: The broker cannot be reached.
         """
         self._tls = Certificate.of(self._first)
         self.stopped.clear()
         listener = self._listen()
-        hub = self._running = Hub(self._first, secrets.token_hex(4), self._tls.context if self._tls else None)
+        tls = self._tls.context if self._tls else None
+        hub = self._running = Hub(self._first, secrets.token_hex(4), tls, self._broker)
+        try:
+            await hub.start()
+        except BaseException:
+            self._running = None
+            hub.close()
+            listener.close()
+            raise
         tune(listener, hub.settings)
         batch = hub.settings.accept_batch
         hub.acceptor = Acceptor(listener, hub.door.take, failed=hub.accept_failed, batch=batch)
@@ -155,6 +168,7 @@ class Gateway:
         await hub.empty.wait()
         self.last_stats = report.stats(hub)
         hub.close()
+        await hub.broker.stop()
         if self._admin is not None:
             self._admin.close()
             self._admin = None
@@ -167,6 +181,11 @@ class Gateway:
         return self._running.settings if self._running is not None else self._first
 
     @property
+    def connections(self) -> int:
+        """How many clients there are."""
+        return len(self._running.connections) if self._running is not None else 0
+
+    @property
     def url(self) -> str:
         """WebSocket address."""
         return f"{'wss' if self.settings.tls_cert else 'ws'}://{self.address}/"
@@ -176,17 +195,18 @@ class Gateway:
         """Address of the Prometheus metrics."""
         return f"{'https' if self.settings.tls_cert else 'http'}://{self.address}/metrics"
 
-    async def publish(self, channel: str, data: Any) -> int:
+    async def publish(self, channel: str, data: Any, *, key: str | None = None) -> int:
         """Send a value to all readers of a channel and return its offset.
 
-        With `overflow="wait"` it returns when every reader has room.
+        With `overflow="wait"` it returns when every reader has room. The same `key` twice is one message.
 
         Raises:
             ValueError: The channel's name is none, or the value has no JSON form.
+            BrokerError: It was not stored.
             RuntimeError: The gateway does not run.
         """
         check_channel(channel)
-        return await self._hub.publish(channel, encode_data(data))
+        return (await self._hub.publish(channel, encode_data(data), key)).offset
 
     def configure(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Change settings while running, all of them or none, and return all settings.

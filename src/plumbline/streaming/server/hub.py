@@ -10,19 +10,29 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from plumbline.streaming.core import answers
+from plumbline.streaming.core.broker import Broker, BrokerError, Position
 from plumbline.streaming.core.closes import SLOW_CONSUMER, Ended, Ledger
+from plumbline.streaming.core.commands import Command, RequestError
 from plumbline.streaming.core.counters import Counters
-from plumbline.streaming.core.identity import ANYBODY, Identity
+from plumbline.streaming.core.identity import Identity
+from plumbline.streaming.core.local import LocalBroker
+from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.outbox import Limits
+from plumbline.streaming.core.parsing import requests_in
 from plumbline.streaming.core.request import Request
 from plumbline.streaming.core.settings import Overflow, Settings
 from plumbline.streaming.server import log, report
 from plumbline.streaming.server.acceptor import Acceptor
 from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.fanout import Fanout
+from plumbline.streaming.server.farewells import Farewells
 from plumbline.streaming.server.greeting import Greeting
+from plumbline.streaming.server.guard import Guard
+from plumbline.streaming.server.meters import Meters
 from plumbline.streaming.server.metrics import CONTENT_TYPE, Metrics
 from plumbline.streaming.server.reception import receive
+from plumbline.streaming.server.requests import Requests
 from plumbline.streaming.server.watch import Watch
 from plumbline.streaming.server.writing import Writing
 
@@ -34,9 +44,12 @@ class Hub:
         settings: All settings.
         epoch: Text that no other run of the gateway used.
         tls: What TLS is made with; None for plain sockets.
+        broker: Who keeps the channels; this process itself if None.
     """
 
-    def __init__(self, settings: Settings, epoch: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, settings: Settings, epoch: str, tls: ssl.SSLContext | None = None, broker: Broker | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.settings = settings
         self.limits = Limits(settings.queue_max_bytes, settings.queue_max_messages)
@@ -50,8 +63,14 @@ class Hub:
         self.turn = 0
         self.started_at = self.now()
         self.resident = report.Resident()
-        self.fanout = Fanout(self, epoch)
+        self.rules = settings.rules()
+        self.guard = Guard(self)
+        self.meters = Meters(self)
+        self.broker: Broker = broker or LocalBroker(settings, epoch, self.now)
+        self.fanout = Fanout(self, self.broker)
+        self.requests = Requests(self)
         self.door = Door(self, tls)
+        self.farewells = Farewells(self)
         self.watch = Watch(self)
         self._metrics = Metrics(lambda: report.stats(self))
         self.acceptor: Acceptor | None = None
@@ -73,14 +92,36 @@ class Hub:
         self.watch.stop()
         self.resident.close()
 
-    async def publish(self, channel: str, data: bytes) -> int:
-        """Send JSON text to all readers, when they have room if the policy is to wait; return its offset."""
+    async def start(self) -> None:
+        """Start the broker.
+
+        Raises:
+            BrokerError: It cannot be reached.
+        """
+        await self.broker.start(self.fanout.streams)
+
+    async def publish(self, channel: str, data: bytes, key: str | None = None) -> Position:
+        """Store JSON text as a channel's next message, when its readers have room if the policy is to wait.
+
+        Raises:
+            BrokerError: It was not stored.
+        """
         while (slow := self.fanout.slowest(channel, len(data))) is not None:
             room = asyncio.Event()
             self.fanout.wait_for(slow, room.set)
             await room.wait()
-        self._begin_turn()
-        return self.fanout.publish(channel, data)
+        answered: asyncio.Future[Position | BrokerError] = self._loop.create_future()
+
+        def stored(told: Position | BrokerError) -> None:
+            if not answered.done():  # whoever waited may have given up
+                answered.set_result(told)
+
+        self.broker.publish(channel, data, key, stored)
+        told = answered.result() if answered.done() else await answered  # the in-process broker has answered already
+        if isinstance(told, BrokerError):
+            raise told
+        self.counters.published += 1
+        return told
 
     def now(self) -> float:
         """Return the event loop's clock, in seconds."""
@@ -89,6 +130,10 @@ class Hub:
     def soon(self, callback: Callable[[], None]) -> None:
         """Call this when the current callback is done."""
         self._loop.call_soon(callback)
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call this after that time."""
+        self._loop.call_later(seconds, callback)
 
     def listener(self) -> socket.socket | None:
         """Return the listening socket."""
@@ -112,9 +157,13 @@ class Hub:
             return 200, "application/json", body
         return None
 
-    def identify(self, request: Request, number: int) -> Identity:  # noqa: ARG002 - nobody is asked for a token yet
-        """Return whom a client serves."""
-        return ANYBODY.named(f"{self.node}.{number}")
+    def identify(self, request: Request, number: int) -> Identity:
+        """Return whom a client serves.
+
+        Raises:
+            RefusedError: Its token does not hold.
+        """
+        return self.guard.identify(request, f"{self.node}.{number}")
 
     def asked(self, greeting: Greeting, request: Request, tail: bytes) -> None:
         """Answer a request."""
@@ -123,16 +172,45 @@ class Hub:
     def opened(self, connection: Writing) -> None:
         """Take in a connection whose handshake is complete."""
         self.connections[connection.number] = connection
+        self.guard.opened(connection)
         self.watch.heartbeats.add(connection, self.now())
+        self.farewells.opened(connection)
 
     def heard(self, connection: Writing) -> None:
         """Note that a client lives."""
         self.watch.heartbeats.heard(connection)
 
     def received(self, connection: Writing, text: str) -> None:
-        """Carry out a client's request."""
-        self._begin_turn()
-        self.fanout.received(connection, text)
+        """Carry out a client's request, if it does not send too many."""
+        self.begin_turn()
+        commands = len(requests_in(text)) if text.lstrip().startswith("[") else 1
+        try:
+            self.meters.message(connection, len(text), commands)
+        except RequestError as refused:
+            self._refuse_all(connection, text, refused)
+        else:
+            self.requests.received(connection, text)
+
+    def frame(self, connection: Writing) -> bool:
+        """Count a WebSocket frame; False: there are too many of them, and the client was closed."""
+        return self.meters.frame(connection)
+
+    def permit(self, connection: Writing, command: Command) -> None:
+        """Let a command pass if this client may give it, now.
+
+        Raises:
+            RequestError: `not-authenticated`, `not-allowed` or `rate-limited`.
+        """
+        self.guard.demand(connection, command)
+        self.meters.command(connection, command, self.rules)
+
+    def subscriptions(self, connection: Writing) -> tuple[str, ...]:
+        """Return the channels that this connection reads."""
+        return self.fanout.subscriptions.of(connection)
+
+    def end_subscription(self, connection: Writing, channel: str, code: str, sentence: str, *, again: bool) -> None:
+        """End one subscription, and say so."""
+        self.fanout.end_subscription(connection, channel, code, sentence, again=again)
 
     def reading(self, connection: Writing, *, paused: bool) -> None:
         """Stop or go on reading from a client. One that is not read from cannot answer pings: none are counted then."""
@@ -145,7 +223,7 @@ class Hub:
 
     def flush_later(self, connection: Writing) -> None:
         """Flush this connection at the end of the turn."""
-        self._begin_turn()
+        self.begin_turn()
         self._corked.append(connection)
 
     def stalled(self, connection: Writing) -> None:
@@ -192,25 +270,32 @@ class Hub:
     def forget(self, exchange: Writing) -> None:
         """Forget a client that had one request."""
         self.door.gone(exchange)
-        self.fanout.gone(exchange)
+        self._leave(exchange)
 
-    def end(self, connection: Writing, code: int, sentence: str) -> None:
-        """Close a connection; its socket is dropped if the client does not answer in time."""
-        connection.close(code, sentence)
-        self.fanout.channels.leave(connection)
+    def end(self, connection: Writing, code: int, sentence: str) -> int:
+        """Close a connection; its socket is dropped if the client does not answer in time.
+
+        Returns:
+            How many messages still waited for it, and were not sent.
+        """
+        lost = connection.close(code, sentence)
+        self.fanout.leave(connection)
         self.fanout.wake(connection)
         self.watch.heartbeats.remove(connection)
         self._loop.call_later(self.settings.close_timeout_s, connection.abort)
+        return lost
 
     def gone(self, connection: Writing, ended: Ended) -> None:
         """Forget a connection whose socket is closed."""
         self.connections.pop(connection.number, None)
+        self.guard.gone(connection)
         self.door.gone(connection)
+        self.farewells.gone(connection)
         if self.draining and not self.connections:
             self.empty.set()
         self.watch.heartbeats.remove(connection)
         self.watch.moving(connection)
-        self.fanout.gone(connection)
+        self._leave(connection)
         self.ledger.add(ended)
         log.event(
             logging.INFO,
@@ -224,6 +309,13 @@ class Hub:
             age_s=ended.age_s,
         )
 
+    def _refuse_all(self, connection: Writing, text: str, refused: RequestError) -> None:
+        """Answer each request of a message that was not carried out."""
+        for request in requests_in(text):
+            self.counters.errors[refused.code] += 1
+            refused.request = request
+            connection.deliver(Message(answers.error(refused)), self.now())
+
     def reconsider(self, connection: Writing) -> None:
         """Apply changed limits to what waits already, and let those go on who waited under the old ones."""
         before = connection.outbox.dropped
@@ -233,11 +325,18 @@ class Hub:
             self.overflowed(connection, connection.outbox.dropped - before)
         self.fanout.wake(connection)
 
+    def _leave(self, connection: Writing) -> None:
+        """Forget its subscriptions, its waiting requests, and that others wait for it."""
+        self.fanout.leave(connection)
+        self.requests.gone(connection)
+        self.fanout.wake(connection)
+
     def accept_failed(self, error: OSError) -> None:
         """Count a failed accept."""
         self.counters.accept_failures[errno.errorcode.get(error.errno or 0, "OTHER")] += 1
 
-    def _begin_turn(self) -> None:
+    def begin_turn(self) -> None:
+        """See that what is joined within this turn of the loop goes out at its end."""
         if not self._turning:
             self._turning = True
             self._loop.call_soon(self._end_turn)

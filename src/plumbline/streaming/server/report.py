@@ -15,6 +15,7 @@ from plumbline.streaming.core.counters import Counters
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.evidence import FULLEST
 from plumbline.streaming.server.fanout import Fanout
+from plumbline.streaming.server.requests import Requests
 from plumbline.streaming.server.watch import Watch
 from plumbline.streaming.server.writing import Writing
 
@@ -30,6 +31,7 @@ class Owner(Protocol):
     counters: Counters
     connections: dict[int, Writing]
     fanout: Fanout
+    requests: Requests
     ledger: Ledger
     watch: Watch
     resident: Resident
@@ -91,7 +93,7 @@ def queues(owner: Owner) -> dict[str, Any]:
         "limit_messages": owner.settings.queue_max_messages,
         "overflow": str(owner.settings.overflow),
         "resident_bytes": owner.resident.read(),
-        "held_publishers": len(owner.fanout.held),
+        "held_publishers": len(owner.requests.held),
         "queues": [_queue(size, kernel, item, owner.now()) for size, kernel, item in fullest],
     }
 
@@ -128,8 +130,8 @@ def stats(owner: Owner) -> dict[str, Any]:
         "uptime_s": round(owner.now() - owner.started_at, 3),
         "connections": len(owner.connections),
         "handshakes_waiting": owner.waiting(),
-        "channels": len(owner.fanout.channels),
-        "subscriptions": owner.fanout.channels.subscriptions,
+        "channels": len(owner.fanout.streams),
+        "subscriptions": len(owner.fanout.subscriptions),
         "accepted": counters.accepted,
         "accept_failures": dict(counters.accept_failures),
         "accept_queue": waiting,
@@ -142,7 +144,7 @@ def stats(owner: Owner) -> dict[str, Any]:
         "overflows": dict(counters.overflows),
         "dropped": dict(counters.dropped),
         "holds": counters.holds,
-        "held_publishers": len(owner.fanout.held),
+        "held_publishers": len(owner.requests.held),
         "errors": dict(counters.errors),
         "pings": counters.pings,
         "limited": dict(counters.limited),

@@ -39,7 +39,10 @@ def apply(hub: Hub, changed: set[str]) -> None:
     hub.limits = Limits(settings.queue_max_bytes, settings.queue_max_messages)
     hub.rules = settings.rules()
     hub.meters.configure()
-    hub.fanout.channels.max_channels = settings.max_channels
+    configure = getattr(hub.broker, "configure", None)
+    if configure is not None:
+        configure(settings)
+    hub.fanout.configure()
     hub.watch.configure()
     listener = hub.listener()
     if hub.acceptor is not None and listener is not None:

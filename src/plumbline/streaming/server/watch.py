@@ -13,7 +13,9 @@ from plumbline.streaming.core.heartbeat import Heartbeats
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log
 from plumbline.streaming.server.door import Door
+from plumbline.streaming.server.fanout import Fanout
 from plumbline.streaming.server.farewells import Farewells
+from plumbline.streaming.server.guard import Guard
 from plumbline.streaming.server.writing import Writing
 
 LONGEST_PERIOD_S, SHORTEST_PERIOD_S = 0.25, 0.01
@@ -28,6 +30,7 @@ class Owner(Protocol):
     door: Door
     guard: Guard
     farewells: Farewells
+    fanout: Fanout
 
     def now(self) -> float:
         """Return the clock in seconds."""
@@ -94,6 +97,7 @@ class Watch:
         self._owner.door.check(now)
         self._owner.guard.check(now)
         self._owner.farewells.check(now)
+        self._owner.fanout.check(now)
         self._beat(now)
         self._check_writes(now)
 

@@ -78,6 +78,7 @@ class Writing:
         "last_io",
         "link",
         "live",
+        "meter",
         "number",
         "outbox",
         "owner",
@@ -94,6 +95,7 @@ class Writing:
         self.host = host
         self.port = port
         self.identity = ANYBODY
+        self.meter: Any = None  # what it does, from its first frame on
         self.accepted_at = self.last_io = owner.now()
         self.outbox = Outbox()
         self.live = True  # until a close frame is sent, or the socket is closed: nothing may follow
@@ -203,6 +205,10 @@ class Writing:
         self.outbox.clear()
         self.link.send(self.goodbye(code, sentence))
         return lost
+
+    def deafen(self) -> None:
+        """Listen to this client no more; TCP holds it until the socket is dropped."""
+        self.link.reading(on=False)
 
     def abort(self) -> None:
         """Drop the socket now, with a reset."""
