@@ -1,0 +1,106 @@
+"""How evenly the kernel spreads connections over workers that share a port, and what balancing makes of a late worker.
+
+`python benchmarks/streaming/spread.py` opens listening sockets as the supervisor does, connects, and counts who got how
+many. The second table lets the first worker take all, adds the others, and sheds and reconnects round by round.
+"""
+
+import argparse
+import socket
+import statistics
+
+from plumbline.streaming.core.address import Address
+from plumbline.streaming.workers.balance import spread, surplus
+from plumbline.streaming.workers.listeners import Listeners
+
+CONNECTIONS = (100, 1000, 4000)
+REPEATS = 5
+
+
+class Port:
+    """One port and its listening sockets, and the connections that each has."""
+
+    def __init__(self, workers: int) -> None:
+        self.listeners = Listeners(Address("127.0.0.1", 0), 4096)
+        self.open = [self.listeners.open() for _ in range(workers)]
+        self.held: list[list[tuple[socket.socket, socket.socket]]] = [[] for _ in range(workers)]
+
+    def grow(self, workers: int) -> None:
+        """Add listening sockets."""
+        while len(self.open) < workers:
+            self.open.append(self.listeners.open())
+            self.held.append([])
+
+    def connect(self, count: int) -> None:
+        """Let so many clients come."""
+        address = (self.listeners.address.host, self.listeners.address.port)
+        for _ in range(count):
+            client = socket.create_connection(address)
+            for number, listener in enumerate(self.open):
+                try:
+                    self.held[number].append((listener.accept()[0], client))
+                except BlockingIOError:
+                    continue
+                break
+
+    def shed(self, number: int, count: int) -> None:
+        """Close so many of one worker's connections."""
+        for _ in range(count):
+            for end in self.held[number].pop():
+                end.close()
+
+    def counts(self) -> dict[int, int]:
+        """Return the connections of each."""
+        return {number: len(held) for number, held in enumerate(self.held)}
+
+    def close(self) -> None:
+        """Close everything."""
+        for number, held in enumerate(self.held):
+            self.shed(number, len(held))
+        for listener in self.open:
+            listener.close()
+        self.listeners.close()
+
+
+def hashed(workers: int) -> list[float]:
+    """Return the median of max/mean for each number of connections."""
+    found = []
+    for count in CONNECTIONS:
+        spreads = []
+        for _ in range(REPEATS):
+            port = Port(workers)
+            port.connect(count)
+            spreads.append(spread(port.counts()))
+            port.close()
+        found.append(statistics.median(spreads))
+    return found
+
+
+def late(workers: int, clients: int) -> list[float]:
+    """Return max/mean before each round, when all workers but one came late."""
+    port = Port(1)
+    port.connect(clients)
+    port.grow(workers)
+    found = [spread(port.counts())]
+    while going := surplus(port.counts(), 0.1):
+        for number, count in going.items():
+            port.shed(number, count)
+        port.connect(sum(going.values()))
+        found.append(spread(port.counts()))
+    port.close()
+    return found
+
+
+def main() -> None:
+    """Print both tables."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    print("| workers | " + " | ".join(f"{count:,} connections" for count in CONNECTIONS) + " |")
+    print("|---|" + "---|" * len(CONNECTIONS))
+    for workers in (2, 4, 8):
+        print(f"| {workers} | " + " | ".join(f"{value:.3f}" for value in hashed(workers)) + " |", flush=True)
+    for workers in (2, 4):
+        rounds = ", ".join(f"{value:.2f}" for value in late(workers, 4000))
+        print(f"{workers} workers, 4,000 connections on the first; max/mean round by round: {rounds}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
