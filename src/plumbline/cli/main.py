@@ -26,6 +26,7 @@ COMMANDS = {
     "check": ("plumbline.cli.check:check", "List every broken reference in the catalogue."),
     "docs": ("plumbline.cli.docs:docs", "Write the generated pages of the site."),
     "gateway": ("plumbline.cli.gateway:gateway", "Run a gateway, or read and set one through its admin socket."),
+    "stream": ("plumbline.cli.stream:stream", "Read and publish at a gateway from a terminal."),
     "load": ("plumbline.cli.load:load", "Load a WebSocket server and say which limit binds."),
     "autoscale": ("plumbline.cli.autoscale:autoscale", "Try an autoscaling policy on a load; render it."),
 }

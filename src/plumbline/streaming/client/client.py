@@ -51,6 +51,7 @@ class Socket(NamedTuple):
         connected: The gateway has greeted.
         client: What the gateway calls the connection; None before its first greeting.
         channels: How many channels it carries.
+        trouble: Why it is not connected; None if it is, or was not tried yet.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Socket(NamedTuple):
     connected: bool
     client: str | None
     channels: int
+    trouble: str | None
 
 
 class Client:
@@ -121,7 +123,7 @@ class Client:
     def sockets(self) -> list[Socket]:
         """The sockets that are open, or want to be."""
         return [
-            Socket(link.number, link.route.url, link.connected, link.client_id, len(link.session.reading))
+            Socket(link.number, link.route.url, link.connected, link.client_id, len(link.session.reading), link.trouble)
             for link in self._pool.links
         ]
 

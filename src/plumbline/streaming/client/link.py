@@ -75,6 +75,7 @@ class Link:
         self.capacity: int | None = None  # channels, once the gateway has told that it takes no more
         self.client_id: str | None = None  # what the gateway calls this connection
         self.idle_since: float | None = None
+        self.trouble: str | None = None  # why it is not connected
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness(times.ping_interval_s, times.ping_timeout_s, lambda: self._held)
@@ -127,6 +128,7 @@ class Link:
             else:
                 if isinstance(action, Greeted):
                     self.client_id = action.client
+                    self.trouble = None
                     self.route.accepted()
                 self._owner.do(self, action)
         self._set_timer()
@@ -158,6 +160,7 @@ class Link:
             while following is not None:
                 await self._pause(following)
                 verdict = await self._attempt(following.url)
+                self.trouble = verdict.sentence
                 following = self.route.ended(verdict, self._loop.time())
                 wait = f"; next attempt in {following.wait_s:.2f} s at {shown(following.url)}" if following else ""
                 LOGGER.info("disconnected: %s%s", verdict.sentence, wait)
