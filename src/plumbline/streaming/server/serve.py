@@ -75,6 +75,7 @@ def serve(
             insecure=insecure,
             reuse_port=reuse_port,
             listen_fd=listen_fd,
+            broker=inside.broker() if inside is not None else None,
         )
     except ValueError as error:
         raise BadInputError(str(error)) from None

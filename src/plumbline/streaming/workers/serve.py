@@ -164,6 +164,7 @@ def run_workers(context: click.Context, workers: str, pin: bool, metrics: str, a
 
         from plumbline.streaming.core.address import Address
         from plumbline.streaming.server import log
+        from plumbline.streaming.server.tuning import demand_safety
         from plumbline.streaming.workers.supervisor import Wishes
     except ImportError as error:
         raise click.ClickException(
@@ -174,8 +175,11 @@ def run_workers(context: click.Context, workers: str, pin: bool, metrics: str, a
     try:
         count = Count.parse(workers)
         policy = policy_for(count, autoscale, settings)
+        address = Address.parse(given["listen"], allow_remote=given["allow_remote"])
+        if not address.local and not given["insecure"]:
+            demand_safety(address, settings)
         wishes = Wishes(
-            address=Address.parse(given["listen"], allow_remote=given["allow_remote"]),
+            address=address,
             metrics=Address.parse(metrics, allow_remote=given["allow_remote"]),
             admin=given["admin"],
             words=words(context),
