@@ -22,7 +22,7 @@ steps = st.lists(
 
 
 def offer(outbox, frame, channel="a", policy=Overflow.DROP_OLDEST, at=0.0, limits=LIMITS):
-    return outbox.offer(Item(frame, channel, at), limits, policy)
+    return outbox.offer(Item(frame, channel, at), limits, lambda _: policy)
 
 
 def content(outbox):
@@ -44,7 +44,7 @@ def test_what_waits_never_exceeds_the_limits_and_is_counted_to_the_byte(story):
             outbox.in_flight = 0
         else:
             limits, policy = Limits(step[1], 5), step[2]
-            if outbox.trim(limits, policy) and policy is not Overflow.WAIT:
+            if outbox.trim(limits, dict.fromkeys((None, *"abc"), policy).__getitem__) and policy is not Overflow.WAIT:
                 assert outbox.waiting_bytes <= limits.max_bytes
         assert outbox.queued_bytes == sum(map(len, content(outbox)))
         assert outbox.waiting_bytes <= LIMITS.max_bytes
@@ -151,3 +151,64 @@ def test_a_batch_has_one_frame_at_least_and_keeps_to_its_bounds_otherwise():
     assert len(outbox.batch(1000, 2)) == 2
     assert Outbox().batch(10, 10) == []
     assert Outbox().written(0) == b""
+
+
+MIXED = {None: Overflow.DISCONNECT, "old": Overflow.DROP_OLDEST, "new": Overflow.LATEST, "all": Overflow.DISCONNECT}
+
+
+def mixed(outbox, frame, channel, **more):
+    return outbox.offer(Item(frame, channel, 0.0, **more), LIMITS, MIXED.__getitem__)
+
+
+def test_a_channel_that_must_not_lose_anything_takes_the_room_of_those_that_may():
+    outbox = Outbox()
+    for frame, channel in ((b"o1", "old"), (b"a1", "all"), (b"n1", "new"), (b"n2", "new"), (b"o2", "old")):
+        assert mixed(outbox, frame, channel)
+    assert mixed(outbox, b"a2", "all")
+    assert content(outbox) == [b"o1", b"a1", b"n2", b"o2", b"a2"], "the newest of n suffices"
+    assert mixed(outbox, b"a3", "all")
+    assert mixed(outbox, b"a4", "all")
+    assert mixed(outbox, b"answer", None)
+    assert content(outbox) == [b"a1", b"a2", b"a3", b"a4", b"answer"]
+    assert outbox.dropped == 4
+    assert mixed(outbox, b"o3", "old"), "it is forgotten itself: nothing else may be"
+    assert outbox.dropped == 5
+    assert not mixed(outbox, b"a5", "all"), "now the reader has to go"
+    assert content(outbox) == [b"a1", b"a2", b"a3", b"a4", b"answer"]
+
+
+def test_where_only_the_newest_matters_it_takes_the_place_of_the_older_one_before_anything_is_full():
+    outbox = Outbox()
+    for number in range(4):
+        assert mixed(outbox, b"s%d" % number, "all", newest_only=True)
+        assert mixed(outbox, b"a%d" % number, "old") or number
+    assert content(outbox) == [b"a0", b"a1", b"a2", b"s3", b"a3"]
+    assert outbox.dropped == 0, "nothing was lost that the reader wanted"
+
+
+@given(st.lists(st.tuples(st.sampled_from([*MIXED]), st.integers(1, 40), st.booleans()), max_size=60))
+def test_whatever_policies_meet_only_what_may_be_dropped_is_dropped_and_each_channel_stays_in_order(story):
+    outbox, sent = Outbox(), []
+    for number, (channel, size, newest) in enumerate(story):
+        frame = b"%03d" % number + b"x" * size
+        newest = newest and channel == "new"
+        if outbox.offer(Item(frame, channel, 0.0, newest), LIMITS, MIXED.__getitem__):
+            sent.append((channel, frame))
+        kept = content(outbox)
+        assert sum(map(len, kept)) == outbox.queued_bytes <= LIMITS.max_bytes
+        assert len(kept) <= LIMITS.max_messages
+        for name, policy in MIXED.items():
+            mine = [frame for channel, frame in sent if channel == name]
+            left = [frame for frame in kept if frame in mine]
+            assert left == sorted(left)
+            if policy is Overflow.DISCONNECT:
+                assert left == mine
+
+
+def test_limits_that_shrink_drop_only_what_may_be_dropped():
+    outbox = Outbox()
+    for frame, channel in ((b"o" * 20, "old"), (b"a" * 20, "all"), (b"o" * 20, "old")):
+        assert mixed(outbox, frame, channel)
+    assert outbox.trim(Limits(40, 5), MIXED.__getitem__)
+    assert content(outbox) == [b"a" * 20, b"o" * 20]
+    assert not outbox.trim(Limits(10, 5), MIXED.__getitem__)

@@ -1,4 +1,4 @@
-"""What waits for one connection: bounded in bytes and messages, with a policy for what no longer fits. Pure."""
+"""What waits for one connection: bounded in bytes and messages, with a policy per channel for what is too much."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from plumbline.streaming.core.settings import Overflow
+from plumbline.streaming.core.setting_kinds import Overflow
+
+Policies = Callable[[str | None], Overflow]
+"""Says what a full queue does with a channel's messages; asked with None for answers."""
 
 
 class Limits(NamedTuple):
@@ -28,11 +31,13 @@ class Item(NamedTuple):
         frame: Complete bytes; shared with all other readers of the message.
         channel: Where it was published. None for an answer to the client's own request, which is never dropped.
         at: Clock time of queueing, in seconds.
+        newest_only: A newer item of the same channel takes its place, full or not.
     """
 
     frame: bytes
     channel: str | None
     at: float
+    newest_only: bool = False
 
 
 class Outbox:
@@ -48,7 +53,7 @@ class Outbox:
         # None while nothing waits, which is nearly always: an empty container per idle connection would cost 0.5 KB.
         self._items: OrderedDict[int | str, Item] | None = None
         self._keys = 0
-        self._newest_only = False  # since `latest` met a full queue: messages are keyed by channel
+        self._newest_only = False  # since `latest` met a full queue: its channels' messages are keyed by channel
         self.queued_bytes = 0
         self.in_flight = 0
         self.dropped = 0
@@ -65,35 +70,36 @@ class Outbox:
         """Say whether a frame of `size` bytes fits as it is, with nothing dropped."""
         return self.waiting_bytes + size <= limits.max_bytes and len(self) < limits.max_messages
 
-    def offer(self, item: Item, limits: Limits, policy: Overflow) -> bool:
-        """Queue a frame, making room as the policy says.
+    def offer(self, item: Item, limits: Limits, policies: Policies) -> bool:
+        """Queue a frame, making room as the policies say: only messages whose own channel allows it are dropped.
 
         Returns:
-            False if there is no room and the policy allows none to be made: the connection has to be closed (or, with
-            `wait`, should not have been offered it).
+            False if there is no room and none can be made: the connection has to be closed (or, with `wait`, should
+            not have been offered it).
         """
-        if self._newest_only and policy is Overflow.LATEST and item.channel is not None:
+        if item.newest_only and item.channel is not None:
+            self._drop(item.channel, count=False)
+        elif self._newest_only and item.channel is not None and policies(item.channel) is Overflow.LATEST:
             self._drop(item.channel)
         if not self.fits(len(item.frame), limits):
-            if policy in (Overflow.DISCONNECT, Overflow.WAIT):
-                return False
-            self._make_room(len(item.frame), limits, policy, item.channel)
+            policy = policies(item.channel)
+            self._make_room(item, limits, policy, policies)
             if not self.fits(len(item.frame), limits):
-                self.dropped += item.channel is not None
-                return item.channel is not None
-        self._append(item, policy)
+                droppable = item.channel is not None and (item.newest_only or policy in DROPPING)
+                self.dropped += droppable
+                return droppable
+        self._append(item, policies)
         return True
 
-    def trim(self, limits: Limits, policy: Overflow) -> bool:
-        """Apply limits or a policy that changed while frames wait; False if the connection has to be closed."""
-        if policy is Overflow.WAIT or self._within(limits):
+    def trim(self, limits: Limits, policies: Policies) -> bool:
+        """Apply limits or policies that changed while frames wait; False if the connection has to be closed."""
+        if self._within(limits):
             return True
-        if policy is Overflow.DISCONNECT:
-            return False
-        if policy is Overflow.LATEST:
-            self._keep_newest()
-        self._drop_oldest_until(lambda: self._within(limits))
-        return self._within(limits)
+        self._keep_newest(policies)
+        self._drop_oldest_until(lambda: self._within(limits), policies)
+        if self._within(limits):
+            return True
+        return all(policies(item.channel) is Overflow.WAIT for item in (self._items or {}).values())
 
     def batch(self, max_bytes: int, max_frames: int) -> list[bytes]:
         """Return the frames to write next: at least one if any waits, else as many as stay within `max_bytes`."""
@@ -137,48 +143,57 @@ class Outbox:
     def _within(self, limits: Limits) -> bool:
         return self.waiting_bytes <= limits.max_bytes and len(self) <= limits.max_messages
 
-    def _append(self, item: Item, policy: Overflow) -> None:
+    def _append(self, item: Item, policies: Policies) -> None:
         if self._items is None:
             self._items = OrderedDict()
-        if policy is not Overflow.LATEST:
-            self._newest_only = False
         self._keys += 1
-        key = item.channel if self._newest_only and item.channel is not None else self._keys
+        key: int | str = self._keys
+        if item.channel is not None and (
+            item.newest_only or (self._newest_only and policies(item.channel) is Overflow.LATEST)
+        ):
+            key = item.channel
         self._items[key] = item
         self.queued_bytes += len(item.frame)
 
-    def _make_room(self, size: int, limits: Limits, policy: Overflow, channel: str | None) -> None:
-        if policy is Overflow.LATEST:
-            self._keep_newest()
-            if channel is not None:
-                self._drop(channel)
+    def _make_room(self, item: Item, limits: Limits, policy: Overflow, policies: Policies) -> None:
+        size = len(item.frame)
+        self._keep_newest(policies)
+        if item.channel is not None and policy is Overflow.LATEST:
+            self._drop(item.channel)
         if size + self.in_flight <= limits.max_bytes:  # else nothing that is dropped would make it fit
-            self._drop_oldest_until(lambda: self.fits(size, limits))
+            self._drop_oldest_until(lambda: self.fits(size, limits), policies)
 
-    def _keep_newest(self) -> None:
-        """Keep of each channel only its newest message, at that message's place."""
+    def _keep_newest(self, policies: Policies) -> None:
+        """Keep of each channel whose policy is `latest` only its newest message, at that message's place."""
         if self._newest_only:
             return
+        old = self._items or OrderedDict()
+        latest = {item.channel for item in old.values() if item.channel is not None}
+        latest = {channel for channel in latest if policies(channel) is Overflow.LATEST}
+        if not latest:
+            return
         self._newest_only = True
-        old, self._items = self._items or OrderedDict(), OrderedDict()
+        self._items = OrderedDict()
         self.queued_bytes = sum(len(item.frame) for item in old.values())
         for key, item in old.items():
-            if item.channel is not None:
+            if item.channel in latest and item.channel is not None:
                 self._drop(item.channel)
-            self._items[key if item.channel is None else item.channel] = item
+                self._items[item.channel] = item
+            else:
+                self._items[key] = item
 
-    def _drop_oldest_until(self, enough: Callable[[], bool]) -> None:
+    def _drop_oldest_until(self, enough: Callable[[], bool], policies: Policies) -> None:
         while not enough():
-            oldest = next((key for key, item in (self._items or {}).items() if item.channel is not None), None)
+            oldest = next((key for key, item in (self._items or {}).items() if _droppable(item, policies)), None)
             if oldest is None:
                 return
             self._drop(oldest)
 
-    def _drop(self, key: int | str) -> None:
+    def _drop(self, key: int | str, *, count: bool = True) -> None:
         item = self._items.pop(key, None) if self._items else None
         if item is not None:
             self.queued_bytes -= len(item.frame)
-            self.dropped += 1
+            self.dropped += count
 
     def _pop_first(self) -> None:
         if self._items:
@@ -186,3 +201,10 @@ class Outbox:
             self.queued_bytes -= len(item.frame)
             if not self._items:
                 self.clear()
+
+
+DROPPING = (Overflow.DROP_OLDEST, Overflow.LATEST)
+
+
+def _droppable(item: Item, policies: Policies) -> bool:
+    return item.channel is not None and (item.newest_only or policies(item.channel) in DROPPING)

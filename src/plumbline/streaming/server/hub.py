@@ -24,6 +24,7 @@ from plumbline.streaming.core.request import Request
 from plumbline.streaming.core.settings import Overflow, Settings
 from plumbline.streaming.server import log, report
 from plumbline.streaming.server.acceptor import Acceptor
+from plumbline.streaming.server.canary import Canary
 from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.fanout import Fanout
 from plumbline.streaming.server.farewells import Farewells
@@ -71,6 +72,7 @@ class Hub:
         self.requests = Requests(self)
         self.door = Door(self, tls)
         self.farewells = Farewells(self)
+        self.canary = Canary(self)
         self.watch = Watch(self)
         self._metrics = Metrics(lambda: report.stats(self))
         self.acceptor: Acceptor | None = None
@@ -236,9 +238,13 @@ class Hub:
             self.watch.moving(connection)
         self.fanout.wake(connection)
 
-    def overflowed(self, connection: Writing, dropped: int) -> None:
-        """Count a full queue, and close the connection if its policy says so."""
-        policy = self.settings.overflow
+    def policy(self, channel: str | None) -> Overflow:
+        """Return what a full queue does with this channel's messages; with None, with answers."""
+        return self.settings.overflow if channel is None else self.rules.of(channel).overflow
+
+    def overflowed(self, connection: Writing, channel: str | None, dropped: int) -> None:
+        """Count a full queue, and close the connection if the channel's policy says so."""
+        policy = self.policy(channel)
         self.counters.overflows[policy] += 1
         if dropped:
             self.counters.dropped[policy] += dropped
@@ -319,10 +325,10 @@ class Hub:
     def reconsider(self, connection: Writing) -> None:
         """Apply changed limits to what waits already, and let those go on who waited under the old ones."""
         before = connection.outbox.dropped
-        if not connection.outbox.trim(self.limits, self.settings.overflow):
-            self.overflowed(connection, 0)
+        if not connection.outbox.trim(self.limits, self.policy):
+            self.overflowed(connection, None, 0)
         elif connection.outbox.dropped != before:
-            self.overflowed(connection, connection.outbox.dropped - before)
+            self.overflowed(connection, None, connection.outbox.dropped - before)
         self.fanout.wake(connection)
 
     def _leave(self, connection: Writing) -> None:

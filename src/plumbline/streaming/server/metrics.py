@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -15,10 +15,13 @@ PREFIX = "plumbline_gateway_"
 GAUGES = {
     "connections": ("connections", "Open WebSocket connections."),
     "handshakes_waiting": ("handshakes_waiting", "Accepted sockets without a complete request."),
-    "channels": ("channels", "Channels whose offset is remembered."),
+    "channels": ("channels", "Channels that are read here, or were a moment ago."),
     "subscriptions": ("subscriptions", "Subscriptions of all connections."),
     "accept_queue": ("accept_queue", "Connections that wait in the kernel to be accepted."),
     "accept_backlog": ("accept_backlog", "Connections that may wait there: the effective listen backlog."),
+    "members": ("members", "Clients of this gateway that announced themselves in a channel, once per channel."),
+    "history_bytes": ("history_bytes", "Bytes of messages kept for recovery, in the in-process broker."),
+    "requests_pending": ("requests_pending", "Requests that wait for the broker's answer."),
     "held_publishers": ("held_publishers", "Publishers that are not read from because a reader is slow."),
     "queued_bytes": ("queued_bytes", "Bytes that wait to be sent."),
     "queued_messages": ("queued_messages", "Messages that wait to be sent."),
@@ -26,10 +29,17 @@ GAUGES = {
     "loop_lag_s": ("loop_lag_seconds", "Worst lateness of the event loop in the last 10 to 20 seconds."),
 }
 COUNTERS = {
+    "log_lines_dropped": ("log_lines_dropped", "Log lines forgotten because nobody read them."),
+    "tls_busy_s": ("tls_handshake_busy_seconds", "Time of the event loop spent in TLS handshakes."),
     "accepted": ("accepted", "TCP connections accepted."),
     "handshake_timeouts": ("handshake_timeouts", "Connections without a complete request in time."),
     "published": ("published", "Messages published."),
     "deliveries": ("deliveries", "Messages handed to readers."),
+    "coalesced": ("coalesced", "Messages that a newer one replaced for readers who want the newest only."),
+    "replayed": ("replayed", "Messages sent to recover."),
+    "position_checks": ("position_checks", "Channels compared with the head of their stream."),
+    "position_gaps": ("position_gaps", "Channels found behind it: messages had been lost in silence."),
+    "interruptions": ("broker_interruptions", "Times that the broker lost continuity."),
     "holds": ("holds", "Times a publisher had to wait for a slow reader."),
     "pings": ("pings", "Heartbeats sent."),
 }
@@ -39,9 +49,18 @@ LABELLED = {
     "closes": ("closes", "reason", "Connections that ended, by the close code's name."),
     "overflows": ("queue_overflows", "policy", "Times an outbound queue was found full."),
     "dropped": ("dropped", "policy", "Messages that the overflow policy forgot."),
+    "requests": ("requests", "command", "Requests carried out."),
+    "recoveries": ("recoveries", "result", "Subscriptions that asked for what they missed."),
+    "subscriptions_ended": ("subscriptions_ended", "code", "Subscriptions that the gateway ended."),
+    "broker_errors": ("broker_errors", "code", "Requests that the broker did not carry out."),
     "errors": ("request_errors", "code", "Requests answered with an error."),
     "limited": ("rate_limited", "limit", "Commands and frames beyond a rate."),
     "tokens": ("tokens", "result", "Tokens looked at."),
+    "tls_handshakes": ("tls_handshakes", "kind", "TLS handshakes completed: full, or resumed."),
+    "tls_failures": ("tls_handshake_failures", "reason", "TLS handshakes that failed."),
+}
+HISTOGRAMS = {
+    "tls_handshake_s": ("tls_handshake_seconds", "Time from accept to a complete TLS handshake."),
 }
 
 
@@ -51,6 +70,7 @@ def metrics_table() -> str:
     rows += [f"| `{PREFIX}{name}` | gauge | | {text} |" for name, text in GAUGES.values()]
     rows += [f"| `{PREFIX}{name}_total` | counter | | {text} |" for name, text in COUNTERS.values()]
     rows += [f"| `{PREFIX}{name}_total` | counter | `{label}` | {text} |" for name, label, text in LABELLED.values()]
+    rows += [f"| `{PREFIX}{name}` | histogram | `le` | {text} |" for name, text in HISTOGRAMS.values()]
     return "\n".join(rows) + "\n"
 
 
@@ -70,6 +90,9 @@ class _Numbers(Collector):
             for value, count in stats[key].items():
                 family.add_metric([value], count)
             yield family
+        for key, (name, text) in HISTOGRAMS.items():
+            shape = stats[key]
+            yield HistogramMetricFamily(PREFIX + name, text, buckets=shape["buckets"], sum_value=shape["sum"])
 
 
 class Metrics:

@@ -144,11 +144,11 @@ class Presence:
     def _came(self, channel: str, room: _Room, member: Member) -> None:
         if member.client not in room.known:
             room.known[member.client] = member
-            self._announce(room, member, Message(answers.joined(channel, member), channel))
+            self._announce(room, member, Message(answers.joined(channel, member), COMPANION + channel))
 
     def _went(self, channel: str, room: _Room, member: Member) -> None:
         if room.known.pop(member.client, None) is not None:
-            self._announce(room, member, Message(answers.left(channel, member), channel))
+            self._announce(room, member, Message(answers.left(channel, member), COMPANION + channel))
 
     def _announce(self, room: _Room, member: Member, message: Message) -> None:
         owner = self._around.owner

@@ -34,6 +34,7 @@ class Owner(Protocol):
     requests: Requests
     ledger: Ledger
     watch: Watch
+    door: Door
     resident: Resident
     started_at: float
 
@@ -80,6 +81,16 @@ def accept_queue(listener: socket.socket | None) -> tuple[int | None, int | None
     # Of a listening socket tcpi_unacked and tcpi_sacked are these two (net/ipv4/tcp.c, tcp_get_info).
     waiting, most = struct.unpack_from("II", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 24)
     return waiting, most
+
+
+def _tls(handshakes: Handshakes) -> dict[str, Any]:
+    shape = {"buckets": handshakes.duration.cumulative(), "sum": round(handshakes.duration.total, 6)}
+    return {
+        "tls_handshakes": dict(handshakes.done),
+        "tls_failures": dict(handshakes.failed),
+        "tls_busy_s": round(handshakes.busy_s, 6),
+        "tls_handshake_s": shape,
+    }
 
 
 def queues(owner: Owner) -> dict[str, Any]:
@@ -143,6 +154,18 @@ def stats(owner: Owner) -> dict[str, Any]:
         "deliveries": counters.deliveries,
         "overflows": dict(counters.overflows),
         "dropped": dict(counters.dropped),
+        "coalesced": counters.coalesced,
+        "requests": dict(counters.requests),
+        "requests_pending": owner.requests.pending(),
+        "recoveries": dict(counters.recoveries),
+        "replayed": counters.replayed,
+        "position_checks": counters.position_checks,
+        "position_gaps": counters.position_gaps,
+        "interruptions": counters.interruptions,
+        "subscriptions_ended": dict(counters.ended),
+        "broker_errors": dict(counters.broker_errors),
+        "members": len(owner.fanout.presence),
+        "history_bytes": getattr(owner.fanout.broker, "history_bytes", None),
         "holds": counters.holds,
         "held_publishers": len(owner.requests.held),
         "errors": dict(counters.errors),
@@ -154,5 +177,7 @@ def stats(owner: Owner) -> dict[str, Any]:
         "fullest_queue_bytes": max((outbox.waiting_bytes for outbox in outboxes), default=0),
         "resident_bytes": owner.resident.read(),
         "open_files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "log_lines_dropped": log.dropped(),
+        **_tls(owner.door.handshakes),
         "loop_lag_s": round(owner.watch.lag.worst_s, 4),
     }

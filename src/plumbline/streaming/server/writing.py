@@ -14,6 +14,7 @@ from plumbline.streaming.core.closes import LOST, Ended, label
 from plumbline.streaming.core.identity import ANYBODY
 from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.outbox import Item, Limits, Outbox
+from plumbline.streaming.core.setting_kinds import Overflow
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server.link import Link
 
@@ -39,8 +40,17 @@ class Owner(Protocol):
     def flush_later(self, connection: Any) -> None:
         """Call `flush` at the end of this turn of the loop."""
 
-    def overflowed(self, connection: Any, dropped: int) -> None:
-        """The outbox was full: `dropped` messages were forgotten, or the connection has to be closed (0)."""
+    def policy(self, channel: str | None) -> Overflow:
+        """Return what a full queue does with this channel's messages; with None, with answers."""
+
+    def overflowed(self, connection: Any, channel: str | None, dropped: int) -> None:
+        """The outbox was full when this channel's message came.
+
+        Args:
+            connection: Whose it is.
+            channel: None for an answer.
+            dropped: Messages that were forgotten; 0: none could be, and the connection has to be closed.
+        """
 
     def stalled(self, connection: Any) -> None:
         """The kernel takes no more bytes for this client."""
@@ -246,7 +256,7 @@ class Writing:
 
     def _queue(self, message: Message, now: float) -> None:
         frame = self.encode(message)
-        limits, policy = self.owner.limits, self.owner.settings.overflow
+        limits, channel = self.owner.limits, message.channel
         if not self.outbox.fits(len(frame), limits) and not self.blocked:
             self.flush()
             if not self.live:  # the connection broke, or everything was sent and it was to be closed then
@@ -254,11 +264,14 @@ class Writing:
             if not self.blocked:
                 self._write(frame, now)
                 return
-        before = self.outbox.dropped
-        if not self.outbox.offer(Item(frame, message.channel, now), limits, policy):
-            self.owner.overflowed(self, 0)
-        elif self.outbox.dropped != before:
-            self.owner.overflowed(self, self.outbox.dropped - before)
+        outbox = self.outbox
+        dropped, waiting = outbox.dropped, len(outbox)
+        if not outbox.offer(Item(frame, channel, now, message.newest_only), limits, self.owner.policy):
+            self.owner.overflowed(self, channel, 0)
+        elif outbox.dropped != dropped:
+            self.owner.overflowed(self, channel, outbox.dropped - dropped)
+        elif len(outbox) == waiting:
+            self.owner.counters.coalesced += 1
 
     def _write(self, frame: bytes, now: float) -> None:
         count = self.link.write([frame])
