@@ -48,6 +48,7 @@ class Endpoint:
         token: Bearer token that clients of this target send; never printed.
         cgroup: Control group of the server: its path (`/system.slice/gateway.service`) or its folder. It names a
             service that keeps dying, and so has no lasting pid.
+        ca: PEM file of the authority that signed the target's certificate; None for the machine's own authorities.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Endpoint:
     patience_s: float = 3.0
     token: str | None = field(default=None, repr=False)
     cgroup: str | None = None
+    ca: str | None = None
 
 
 class UnavailableError(Exception):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.diagnosis.labs import LabEndpoint, LabState, state_folder
+from plumbline.diagnosis.labs import LabEndpoint, LabState, labs_folder
 from plumbline.diagnosis.targets import TargetError, names, resolve
 from plumbline.evidence import Endpoint
 
@@ -186,7 +186,7 @@ def test_a_state_file_is_for_its_owner_only_and_leaves_no_half_one():
 
 def test_state_lies_in_the_checkout_unless_told_otherwise(monkeypatch):
     monkeypatch.delenv("PLUMBLINE_STATE")
-    assert state_folder().parts[-2:] == (".plumbline", "labs")
+    assert labs_folder().parts[-2:] == (".plumbline", "labs")
 
 
 @given(st.text(max_size=60))

@@ -14,7 +14,8 @@ def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     """State files of these tests are nobody else's."""
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("PLUMBLINE_STATE", str(folder))
-    return folder
+    (folder / "labs").mkdir()
+    return folder / "labs"
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ class Terminal:
             "practice",
             ID,
         ]
-        env = dict(os.environ) | {"PLUMBLINE_STATE": str(state), "TERM": "dumb"}
+        env = dict(os.environ) | {"PLUMBLINE_STATE": str(state.parent), "TERM": "dumb"}
         self.process = subprocess.Popen(
             argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True, preexec_fn=_control
         )

@@ -117,7 +117,7 @@ def alive(state: Path) -> list[psutil.Process]:
             env = process.environ()
         except (psutil.Error, OSError):
             continue
-        if MARK in env and env.get("PLUMBLINE_STATE") == str(state):
+        if MARK in env and env.get("PLUMBLINE_STATE") == str(state.parent):
             found.append(process)
     return found
 

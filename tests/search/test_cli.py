@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from plumbline.catalogue import Catalogue
+from plumbline.catalogue import Catalogue, state_folder
 from plumbline.cli.main import main
 from plumbline_search import build, store
 from plumbline_search.model import ModelError
-from plumbline_search.state import gaps_file, index_home, state_folder
+from plumbline_search.state import gaps_file, index_home
 
 
 @pytest.fixture(autouse=True)
@@ -144,17 +144,16 @@ def test_each_catalogue_has_its_own_index(catalogue: Catalogue, tmp_path: Path):
     assert index_home(catalogue).is_relative_to(state_folder())
 
 
-def test_state_lies_in_the_checkout_or_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_state_lies_in_the_checkout_or_the_users_folder_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("PLUMBLINE_STATE")
     assert state_folder() == Path(__file__).parents[2] / ".plumbline"
-    import plumbline_search.state as module
+    import plumbline.catalogue.state as module
 
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "lib/plumbline_search/state.py"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert state_folder() == tmp_path / "cache/plumbline"
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert state_folder().parts[-3:] == ("Library", "Caches", "plumbline")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "lib/python/plumbline/catalogue/state.py"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert state_folder() == tmp_path / "state/plumbline"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert state_folder() == Path.home() / ".local/state/plumbline"
 
 
 def test_a_search_leaves_the_model_alone_until_it_is_needed():

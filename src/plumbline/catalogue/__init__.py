@@ -2,5 +2,6 @@
 
 from plumbline.catalogue.ids import AREAS, ProblemId
 from plumbline.catalogue.locate import Catalogue, CatalogueError, locate
+from plumbline.catalogue.state import state_folder
 
-__all__ = ["AREAS", "Catalogue", "CatalogueError", "ProblemId", "locate"]
+__all__ = ["AREAS", "Catalogue", "CatalogueError", "ProblemId", "locate", "state_folder"]

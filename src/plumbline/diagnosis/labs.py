@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from plumbline.catalogue import state_folder
 from plumbline.evidence import Endpoint
 
-VARIABLE = "PLUMBLINE_STATE"
 OWN = "PLUMBLINE_LAB"
 """Set by a lab for all its processes: the lab's id."""
 SCHEMA: Literal["plumbline.lab/1"] = "plumbline.lab/1"
@@ -34,6 +34,7 @@ class LabEndpoint(BaseModel):
     cgroup: str | None = None
     patience_s: float = Field(3.0, gt=0)
     token: str | None = None
+    ca: str | None = None
 
 
 class LabState(BaseModel):
@@ -52,7 +53,7 @@ class LabState(BaseModel):
 
     def write(self, folder: Path | None = None) -> Path:
         """Write the state file atomically, readable by its owner only, and return its path."""
-        folder = folder or state_folder()
+        folder = folder or labs_folder()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.id}.json"
         fresh = folder / f".{self.id}.{os.getpid()}"
@@ -72,21 +73,15 @@ class LabState(BaseModel):
             return False
 
 
-def state_folder() -> Path:
-    """Return the folder of state files: `$PLUMBLINE_STATE`, else the checkout's, else the user's."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    root = Path(__file__).resolve().parents[3]
-    if (root / "pyproject.toml").is_file() and (root / "diagnostics").is_dir():
-        return root / ".plumbline" / "labs"
-    return Path.home() / ".local/state/plumbline/labs"
+def labs_folder() -> Path:
+    """Return the folder of labs' state files."""
+    return state_folder() / "labs"
 
 
 def living(folder: Path | None = None) -> list[LabState]:
     """Return the labs whose owner lives, the newest first; files that cannot be read are passed over."""
     found = []
-    for path in (folder or state_folder()).glob("*.json"):
+    for path in (folder or labs_folder()).glob("*.json"):
         try:
             raw: Any = json.loads(path.read_text(encoding="utf-8"))
             state = LabState.model_validate(raw)

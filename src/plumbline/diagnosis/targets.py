@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from plumbline.diagnosis.labs import LabEndpoint, LabState, living, newest, state_folder
+from plumbline.diagnosis.labs import LabEndpoint, LabState, labs_folder, living, newest
 from plumbline.evidence import Endpoint
 
 VARIABLE = "PLUMBLINE_CONFIG"
@@ -51,6 +51,7 @@ class Target(BaseModel):
     patience_s: float = Field(
         3.0, gt=0, le=3600, description="How long a probe may watch a quiet connection, in seconds."
     )
+    ca: str | None = Field(None, description="PEM file of the authority that signed the target's certificate.")
     token_env: str | None = Field(None, description="Name of the environment variable that holds the clients' token.")
 
 
@@ -174,6 +175,7 @@ def _endpoint(name: str, target: Target) -> Endpoint:
         cgroup=target.cgroup,
         patience_s=target.patience_s,
         token=token,
+        ca=_place(target.ca) if target.ca else None,
     )
 
 
@@ -198,8 +200,8 @@ __all__ = [
     "Target",
     "TargetError",
     "config_path",
+    "labs_folder",
     "living",
     "names",
     "resolve",
-    "state_folder",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from plumbline.diagnosis.targets import state_folder
+from plumbline.diagnosis.targets import labs_folder
 from plumbline.lab.keeper.sweep import members, sweep
 
 _SAME_START_S = 1.5
@@ -37,12 +37,12 @@ class Holds:
     @property
     def path(self) -> Path:
         """The file in which this is noted."""
-        return state_folder() / f"{self.lab}.holds"
+        return labs_folder() / f"{self.lab}.holds"
 
     @property
     def state(self) -> Path:
         """The lab's state file."""
-        return state_folder() / f"{self.lab}.json"
+        return labs_folder() / f"{self.lab}.json"
 
     def note(self) -> None:
         """Write it down, atomically."""
@@ -85,7 +85,7 @@ def started(pid: int) -> float:
 def reap() -> list[str]:
     """Remove what dead labs left behind, and return their ids."""
     reaped = []
-    for path in state_folder().glob("*.holds"):
+    for path in labs_folder().glob("*.holds"):
         try:
             noted = json.loads(path.read_text())
             holds = Holds(**noted | {"cgroups": tuple(noted["cgroups"])})

@@ -163,6 +163,7 @@ class RunningLab(Builder):
             netns_of=self.link.pid if self.topology.netns else None,
             cgroup=str(self._group.folder) if self._group else None,
             patience_s=self.topology.patience_s,
+            ca=self.variables().get("TLS_CA"),
         )
 
     @property

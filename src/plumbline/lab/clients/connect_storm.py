@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import itertools
 
+from plumbline.lab.clients.options import parser
 from plumbline.lab.workload.connection import FAILURES, ask, opened
 
 
@@ -31,13 +31,11 @@ async def storm(url: str, burst: int, every_s: float, timeout_s: float, stay_s: 
 
 def main() -> None:
     """Storm until killed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--burst", type=int, default=200, help="connections at the same moment")
-    parser.add_argument("--every", type=float, default=1.0, metavar="S", help="pause between two bursts")
-    parser.add_argument("--timeout", type=float, default=2.0, metavar="S", help="for connect, upgrade and answer")
-    parser.add_argument("--stay", type=float, default=0.0, metavar="S", help="how long a connection stays")
-    arguments = parser.parse_args()
+    options = parser(__doc__, timeout_s=2.0)
+    options.add_argument("--burst", type=int, default=200, help="connections at the same moment")
+    options.add_argument("--every", type=float, default=1.0, metavar="S", help="pause between two bursts")
+    options.add_argument("--stay", type=float, default=0.0, metavar="S", help="how long a connection stays")
+    arguments = options.parse_args()
     asyncio.run(storm(arguments.url, arguments.burst, arguments.every, arguments.timeout, arguments.stay))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 
+from plumbline.lab.clients.options import parser
 from plumbline.lab.workload.connection import FAILURES, opened
 
 
@@ -29,13 +29,11 @@ async def hold_all(url: str, count: int, rate_hz: float, timeout_s: float, retry
 
 def main() -> None:
     """Hold the connections until killed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--count", type=int, default=100, help="number of connections")
-    parser.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="how many are opened per second")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="S", help="for connect and upgrade")
-    parser.add_argument("--retry", type=float, default=0.5, metavar="S", help="pause after a failure")
-    arguments = parser.parse_args()
+    options = parser(__doc__, timeout_s=5.0)
+    options.add_argument("--count", type=int, default=100, help="number of connections")
+    options.add_argument("--rate", type=float, default=200.0, metavar="HZ", help="how many are opened per second")
+    options.add_argument("--retry", type=float, default=0.5, metavar="S", help="pause after a failure")
+    arguments = options.parse_args()
     asyncio.run(hold_all(arguments.url, arguments.count, arguments.rate, arguments.timeout, arguments.retry))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
 import json
@@ -10,6 +9,7 @@ import time
 
 from websockets.asyncio.client import ClientConnection
 
+from plumbline.lab.clients.options import parser
 from plumbline.lab.workload.connection import FAILURES, opened
 
 
@@ -39,12 +39,11 @@ async def _read(connection: ClientConnection) -> None:
 
 def main() -> None:
     """Flood until killed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--channel", default="lab.0")
-    parser.add_argument("--rate", type=float, default=100.0, metavar="HZ", help="messages per second")
-    parser.add_argument("--bytes", type=int, default=16384, help="length of a message's data")
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--channel", default="lab.0")
+    options.add_argument("--rate", type=float, default=100.0, metavar="HZ", help="messages per second")
+    options.add_argument("--bytes", type=int, default=16384, help="length of a message's data")
+    arguments = options.parse_args()
     asyncio.run(flood(arguments.url, arguments.channel, arguments.rate, arguments.bytes))
 
 

@@ -6,7 +6,6 @@ A client that does not read does not see that it was closed either, unless the s
 
 from __future__ import annotations
 
-import argparse
 import json
 import select
 import socket
@@ -16,6 +15,8 @@ from urllib.parse import urlsplit
 from websockets.client import ClientProtocol
 from websockets.protocol import State
 from websockets.uri import parse_uri
+
+from plumbline.lab.clients.options import parser
 
 _GONE = select.POLLERR | select.POLLHUP | getattr(select, "POLLRDHUP", 0)
 
@@ -105,13 +106,12 @@ def hold(url: str, channels: list[str], count: int, receive_buffer: int, wake_s:
 
 def main() -> None:
     """Hold the stalled connections until killed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--channel", action="append", help="channel to subscribe to (again for more); default lab.0")
-    parser.add_argument("--count", type=int, default=1, help="number of stalled connections")
-    parser.add_argument("--receive-buffer", type=int, default=4096, metavar="BYTES")
-    parser.add_argument("--wake", type=float, metavar="S", help="read up what has come so often; default: never")
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--channel", action="append", help="channel to subscribe to (again for more); default lab.0")
+    options.add_argument("--count", type=int, default=1, help="number of stalled connections")
+    options.add_argument("--receive-buffer", type=int, default=4096, metavar="BYTES")
+    options.add_argument("--wake", type=float, metavar="S", help="read up what has come so often; default: never")
+    arguments = options.parse_args()
     channels = arguments.channel or ["lab.0"]
     hold(arguments.url, channels, arguments.count, arguments.receive_buffer, arguments.wake)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,12 @@ def watch_quiet(endpoint: Endpoint) -> dict[str, Any]:
     if not endpoint.url:
         raise UnavailableError("not_configured", "the target names no url; give one: --target ws://host:port/")
     url = websocket_url(endpoint.url)
-    quiet = [Quiet(url, endpoint.token)]
+    quiet = [Quiet(url, endpoint.token, endpoint.ca)]
     try:
         while not quiet[0].pings and quiet[0].age_s < endpoint.patience_s and not _all_ended(quiet):
             if len(quiet) == 1 and quiet[0].age_s >= STAGGER_S:
                 with contextlib.suppress(UnavailableError):  # the first was let in, so this is no more than bad luck
-                    quiet.append(Quiet(url, endpoint.token))
+                    quiet.append(Quiet(url, endpoint.token, endpoint.ca))
             for one in quiet:
                 one.look()
     finally:
@@ -70,9 +71,9 @@ def watch_quiet(endpoint: Endpoint) -> dict[str, Any]:
 class Quiet:
     """One connection that says nothing."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, ca: str | None = None) -> None:
         self.ends = contextlib.ExitStack()
-        self.link, self.pings = _connect(url, token, self.ends)
+        self.link, self.pings = _connect(url, token, ca, self.ends)
         self.began = time.monotonic()
         self.closed_after_s: float | None = None
         self.code: int | None = None
@@ -103,7 +104,9 @@ def _all_ended(quiet: list[Quiet]) -> bool:
     return all(one.closed_after_s is not None for one in quiet)
 
 
-def _connect(url: str, token: str | None, ends: contextlib.ExitStack) -> tuple[ClientConnection, list[float]]:
+def _connect(
+    url: str, token: str | None, ca: str | None, ends: contextlib.ExitStack
+) -> tuple[ClientConnection, list[float]]:
     from websockets.exceptions import InvalidHandshake, InvalidURI
     from websockets.frames import Frame, Opcode
     from websockets.sync import client
@@ -122,6 +125,7 @@ def _connect(url: str, token: str | None, ends: contextlib.ExitStack) -> tuple[C
         opening = client.connect(
             url,
             create_connection=Watched,
+            ssl=ssl.create_default_context(cafile=ca) if ca and url.startswith("wss:") else None,
             additional_headers={"Authorization": f"Bearer {token}"} if token else None,
             open_timeout=OPEN_TIMEOUT_S,
             ping_interval=None,
