@@ -190,7 +190,7 @@ def _run(broker: str, credentials: Path | None, work: Callable[[Link], Awaitable
 
 
 def _states(found: list[RegionState]) -> Any:
-    table = new_table("Regions", "<region", "<role", "<home", "term", "generation", "newest", "lag", "heard s", "age s")
+    table = new_table("Regions", "<region", "<role", "<home", "term", "gen", "newest", "lag", "heard s", "age s")
     for one in found:
         seconds = ["-" if value is None else f"{value:.1f}" for value in (one.active_s, one.newest_s)]
         numbers = ["-" if value is None else str(value) for value in (one.term, one.generation, one.last, one.lag)]

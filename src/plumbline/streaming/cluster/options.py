@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from plumbline.streaming.cluster.nats_config import check_region
+from plumbline.streaming.server.options import BadInputError
 
 if TYPE_CHECKING:
     from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
@@ -18,8 +20,20 @@ if TYPE_CHECKING:
 SCHEMES = ("nats", "tls", "ws", "wss")
 
 
-def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the command gets `broker`, `nats_credentials`, `region` and `peers`."""
+def cluster_options(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options; the command gets `cluster`, which is None if the channels stay in this process."""
+
+    @functools.wraps(run)
+    def either(
+        *, broker: str | None, nats_credentials: Path | None, region: str | None, peers: tuple[str, ...], **rest: Any
+    ) -> Any:
+        try:
+            cluster = cluster_from(broker, nats_credentials, region, peers)
+        except ValueError as error:
+            raise BadInputError(str(error)) from None
+        return run(cluster=cluster, **rest)
+
+    command: Callable[..., Any] = either
     options = (
         click.option(
             "--broker",
@@ -72,9 +86,13 @@ def cluster_from(
         if credentials or region or peers:
             raise ValueError("--nats-credentials, --region and --peer belong to --broker nats://…")
         return None
-    from plumbline.streaming.cluster.broker import ClusterOptions
-    from plumbline.streaming.cluster.streams import ALONE
-
+    try:
+        from plumbline.streaming.cluster.broker import ClusterOptions
+        from plumbline.streaming.cluster.streams import ALONE
+    except ImportError as error:
+        raise ValueError(
+            f"--broker needs {error.name}, which is not installed; pip install 'plumbline[streaming]' has it"
+        ) from None
     if peers and not region:
         raise ValueError("--peer names another region, so this one needs a name too: --region NAME")
     named = tuple(check_region(peer) for peer in peers)
@@ -84,18 +102,12 @@ def cluster_from(
     return ClusterOptions(servers_of(broker), credentials, own, named)
 
 
-def broker_from(options: ClusterOptions, settings: Settings) -> NatsBroker:
-    """Return the broker that these options describe, not started.
+def broker_from(options: ClusterOptions | None, settings: Settings) -> NatsBroker | None:
+    """Return the broker that these options describe, not started; None if there are none."""
+    if options is None:
+        return None
+    from plumbline.streaming.cluster.broker import NatsBroker
 
-    Raises:
-        click.ClickException: nats-py is not installed.
-    """
-    try:
-        from plumbline.streaming.cluster.broker import NatsBroker
-    except ImportError as error:
-        raise click.ClickException(
-            f"--broker needs {error.name}, which is not installed; pip install 'plumbline[streaming]' has it"
-        ) from None
     return NatsBroker(options, settings)
 
 
