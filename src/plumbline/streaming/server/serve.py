@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 import click
 
 from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.cluster.options import broker_from, cluster_options
+from plumbline.streaming.core.broker import BrokerError
 from plumbline.streaming.server.options import BadInputError, pairs, settings_from
 from plumbline.streaming.workers.serve import worker_options
 
 if TYPE_CHECKING:
+    from plumbline.streaming.cluster.broker import ClusterOptions
     from plumbline.streaming.server.gateway import Gateway
     from plumbline.streaming.workers.inside import Inside
 
@@ -41,6 +44,7 @@ __all__ = ["BadInputError", "pairs", "serve", "settings_from"]
     "--listen-fd", type=click.IntRange(min=3), metavar="FD", help="Serve this inherited listening socket (systemd: 3)."
 )
 @worker_options
+@cluster_options
 def serve(
     listen: str,
     admin: str | None,
@@ -51,6 +55,7 @@ def serve(
     reuse_port: bool,
     listen_fd: int | None,
     inside: Inside | None,
+    cluster: ClusterOptions | None,
 ) -> None:
     """Run a gateway in the foreground; one JSON line on stdout says when it accepts connections."""
     settings = settings_from(config, overrides)
@@ -75,7 +80,7 @@ def serve(
             insecure=insecure,
             reuse_port=reuse_port,
             listen_fd=listen_fd,
-            broker=inside.broker() if inside is not None else None,
+            broker=broker_from(cluster, settings) or (inside.broker() if inside is not None else None),
         )
     except ValueError as error:
         raise BadInputError(str(error)) from None
@@ -93,6 +98,8 @@ async def _until_told(gateway: Gateway, read: Callable[[], Settings], inside: In
     except OSError as error:
         place = error.filename or gateway.address
         raise click.ClickException(f"cannot listen on {place}: {error.strerror or error}") from None
+    except BrokerError as error:
+        raise click.ClickException(error.message) from None
     except ValueError as error:
         raise BadInputError(str(error)) from None
     loop.add_signal_handler(signal.SIGHUP, _reload, gateway, read)
