@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.cluster.options import broker_from, cluster_options
 from plumbline.streaming.core.broker import BrokerError
+from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server.options import BadInputError, pairs, settings_from
 from plumbline.streaming.workers.serve import worker_options
 
