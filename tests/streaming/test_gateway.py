@@ -8,7 +8,7 @@ import pytest
 
 import plumbline.streaming
 from plumbline.streaming import Gateway
-from plumbline.streaming.server.metrics import COUNTERS, GAUGES, LABELLED
+from plumbline.streaming.server.metrics import COUNTERS, GAUGES, HISTOGRAMS, LABELLED
 
 PATIENCE_S = 20
 
@@ -122,9 +122,9 @@ def test_health_metrics_and_other_paths_answer_on_the_same_port(start, client):
 def test_every_gauge_and_counter_is_exposed(start):
     gateway = start()
     body = get(gateway.gateway.metrics_url)[2]
-    for name, *_ in [*GAUGES.values(), *COUNTERS.values(), *LABELLED.values()]:
+    for name, *_ in [*GAUGES.values(), *COUNTERS.values(), *LABELLED.values(), *HISTOGRAMS.values()]:
         assert f"# TYPE plumbline_gateway_{name}" in body
-    known = set(GAUGES) | set(COUNTERS) | set(LABELLED)
+    known = set(GAUGES) | set(COUNTERS) | set(LABELLED) | {key for pair in HISTOGRAMS for key in pair}
     assert set(gateway.stats) - known == {"pid", "uptime_s", "resident_bytes", "open_files_limit"}
 
 

@@ -36,6 +36,7 @@ def test_the_log_events_of_the_page_are_those_of_the_code():
     events = set(re.findall(r'log\.event\(\s*logging\.\w+,\s*f?"([a-z ]+)', source)) | set(
         re.findall(r'text = "([a-z ]+)"\n\s+log\.event', source)
     )
+    events |= set(re.findall(r"WARNING plumbline.gateway ([a-z ]+) lines=", source))  # written by the log's own thread
     told = {event.split(":")[0] for event in re.findall(r"^\| `([^`]+)`", section("Log lines"), re.MULTILINE)}
     assert told == events
 

@@ -33,7 +33,7 @@ def test_loopback_addresses_are_taken(text, shown):
         ("127.0.0.1:70000", "write HOST:PORT"),
         ("example.org:80", "no IP address"),
         (":80", "no IP address"),
-        ("0.0.0.0:80", "neither TLS nor tokens"),
+        ("0.0.0.0:80", "needs TLS and tokens"),
     ],
 )
 def test_other_addresses_are_refused_in_one_sentence(text, says):

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from plumbline.cli import gateway_haproxy, gateway_workers
+from plumbline.cli import gateway_haproxy, gateway_leaving, gateway_workers
+
 from plumbline.cli import gateway_regions  # isort: skip
 from plumbline.cli.gateway_asking import admin_option, asked, json_option, new_table, show_table
 from plumbline.streaming.server.options import pairs
@@ -22,7 +23,7 @@ def gateway() -> None:
 
 
 gateway.add_command(serve)
-for command in (*gateway_workers.COMMANDS, gateway_haproxy.haproxy_config):
+for command in (*gateway_workers.COMMANDS, *gateway_leaving.COMMANDS, gateway_haproxy.haproxy_config):
     gateway.add_command(command)
 
 for regional in gateway_regions.COMMANDS:

@@ -104,11 +104,11 @@ class EdgeSettings(SafetySettings):
         0.9,
         "Part of `max_connection_age_s` by which each connection's age is shorter, at random, at most.",
     )
-    canary_interval_s: float = setting(
+    canary_timeout_s: float = setting(
         2.0,
         "s",
         0.05,
-        3600,
-        "Time between two messages that the gateway sends itself through the broker. `/readyz` answers 503 when the "
-        "last one did not arrive within three times this.",
+        60,
+        "Time within which the message that the gateway sends itself for `/readyz` must come back through the broker; "
+        "later it answers 503.",
     )

@@ -10,6 +10,8 @@ import logging
 import re
 import time
 
+from plumbline.streaming.server.logwriter import LogWriter
+
 NAME = "plumbline.gateway"
 _log = logging.getLogger(NAME)
 _PLAIN = re.compile(r"[^\s\"=\\]+")
@@ -22,14 +24,19 @@ def event(level: int, text: str, /, **fields: object) -> None:
 
 
 def to_stderr() -> None:
-    """Write the gateway's log lines to stderr, with UTC time."""
-    handler = logging.StreamHandler()
+    """Write the gateway's log lines to stderr, with UTC time, and without waiting for whoever reads them."""
+    handler = LogWriter()
     form = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     form.converter = time.gmtime
     handler.setFormatter(form)
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)
     _log.propagate = False
+
+
+def dropped() -> int:
+    """Return how many lines were forgotten because nobody read them."""
+    return sum(handler.dropped for handler in _log.handlers if isinstance(handler, LogWriter))
 
 
 def _shown(value: object) -> str:

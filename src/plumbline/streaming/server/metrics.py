@@ -60,7 +60,10 @@ LABELLED = {
     "tls_failures": ("tls_handshake_failures", "reason", "TLS handshakes that failed."),
 }
 HISTOGRAMS = {
-    "tls_handshake_s": ("tls_handshake_seconds", "Time from accept to a complete TLS handshake."),
+    ("tls_handshake_s", "tls_handshake_sum_s"): (
+        "tls_handshake_seconds",
+        "From accept to a complete TLS handshake.",
+    ),
 }
 
 
@@ -90,9 +93,8 @@ class _Numbers(Collector):
             for value, count in stats[key].items():
                 family.add_metric([value], count)
             yield family
-        for key, (name, text) in HISTOGRAMS.items():
-            shape = stats[key]
-            yield HistogramMetricFamily(PREFIX + name, text, buckets=shape["buckets"], sum_value=shape["sum"])
+        for (key, total), (name, text) in HISTOGRAMS.items():
+            yield HistogramMetricFamily(PREFIX + name, text, buckets=list(stats[key].items()), sum_value=stats[total])
 
 
 class Metrics:

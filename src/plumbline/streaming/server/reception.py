@@ -9,10 +9,12 @@ from urllib.parse import unquote
 from plumbline.streaming.core import answers, sse
 from plumbline.streaming.core.credentials import SUBPROTOCOL, subprotocols
 from plumbline.streaming.core.identity import Identity
+from plumbline.streaming.core.jsontext import to_json
 from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.origins import origin_allowed
 from plumbline.streaming.core.request import RefusedError, Request, accept_websocket, answer
 from plumbline.streaming.server import connection
+from plumbline.streaming.server.canary import Canary
 from plumbline.streaming.server.connection import Connection
 from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.exchange import ROUTES, Exchange
@@ -31,6 +33,7 @@ class Owner(connection.Owner, Protocol):
     letting_in: bool
     connections: dict[int, Writing]
     door: Door
+    canary: Canary
 
     def page(self, path: str) -> tuple[int, str, bytes] | None:
         """Return status, content type and body of a plain HTTP page, or None."""
@@ -55,6 +58,8 @@ def receive(owner: Owner, greeting: Greeting, request: Request, tail: bytes) -> 
         if request.method not in ("GET", "HEAD"):
             raise RefusedError(405, "this page is read with GET", headers={"Allow": "GET, HEAD"})
         owner.door.say(greeting, answer(*page, bare=request.method == "HEAD"))
+    elif path == "/readyz":
+        _ready(owner, greeting)
     elif path in WEBSOCKET_PATHS:
         _websocket(owner, greeting, request, tail)
     elif path == EVENTS_PATH or path.startswith(EVENTS_PATH + "/"):
@@ -63,6 +68,18 @@ def receive(owner: Owner, greeting: Greeting, request: Request, tail: bytes) -> 
         _exchange(owner, greeting, request, path)
     else:
         raise RefusedError(404, "nothing here; the gateway is at / or /ws, and at /sse for server-sent events")
+
+
+def _ready(owner: Owner, greeting: Greeting) -> None:
+    """Answer when a message has made its way through the gateway, or did not in time."""
+    greeting.answered = True
+
+    def told(failed: str | None) -> None:
+        status = "ok" if failed is None else "failed"
+        body = to_json({"status": status, "because": failed, "connections": len(owner.connections)}) + b"\n"
+        owner.door.say(greeting, answer(200 if failed is None else 503, "application/json", body))
+
+    owner.canary.ask(told)
 
 
 def _websocket(owner: Owner, greeting: Greeting, request: Request, tail: bytes) -> None:

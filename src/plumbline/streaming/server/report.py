@@ -14,8 +14,11 @@ from plumbline.streaming.core.closes import Ledger
 from plumbline.streaming.core.counters import Counters
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.evidence import FULLEST
+from plumbline.streaming.server import log
+from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.fanout import Fanout
 from plumbline.streaming.server.requests import Requests
+from plumbline.streaming.server.tls import Handshakes
 from plumbline.streaming.server.watch import Watch
 from plumbline.streaming.server.writing import Writing
 
@@ -84,12 +87,12 @@ def accept_queue(listener: socket.socket | None) -> tuple[int | None, int | None
 
 
 def _tls(handshakes: Handshakes) -> dict[str, Any]:
-    shape = {"buckets": handshakes.duration.cumulative(), "sum": round(handshakes.duration.total, 6)}
     return {
         "tls_handshakes": dict(handshakes.done),
         "tls_failures": dict(handshakes.failed),
         "tls_busy_s": round(handshakes.busy_s, 6),
-        "tls_handshake_s": shape,
+        "tls_handshake_s": dict(handshakes.duration.cumulative()),
+        "tls_handshake_sum_s": round(handshakes.duration.total, 6),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import signal
@@ -88,6 +87,8 @@ def serve(
 
 
 async def _until_told(gateway: Gateway, read: Callable[[], Settings], inside: Inside | None) -> None:
+    from plumbline.streaming.server.freezing import Freezing
+
     told = Told()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, told.to_drain)
@@ -105,13 +106,14 @@ async def _until_told(gateway: Gateway, read: Callable[[], Settings], inside: In
     loop.add_signal_handler(signal.SIGHUP, _reload, gateway, read)
     if inside is not None:
         await inside.begin(gateway, told)
-    gc.freeze()  # what is here now stays: the collector need not walk through it again
+    freezing = Freezing(lambda: gateway.connections)
     try:
         ready = {"event": "ready", "url": gateway.url, "metrics": gateway.metrics_url, "pid": gateway.stats()["pid"]}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         await told.obey(gateway)
     finally:
+        freezing.stop()
         loop.remove_signal_handler(signal.SIGHUP)
         await gateway.stop()
         if inside is not None:
@@ -158,7 +160,7 @@ def _reload(gateway: Gateway, read: Callable[[], Settings]) -> None:
     from plumbline.streaming.server import log
 
     try:
-        gateway.configure(read().as_dict())
+        gateway.configure(read().instead_of(gateway.settings))
     except click.ClickException as error:
         log.event(logging.ERROR, "reload failed", because=error.format_message())
     except SettingError as error:  # a key file
