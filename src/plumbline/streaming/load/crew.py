@@ -7,7 +7,7 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -81,13 +81,14 @@ class Crew:
         self.links = [Publisher(self, role) if role.group else Link(self, role) for role in roles]
         self.readers = [link for link in self.links if not isinstance(link, Publisher)]
         self.publishers = [link for link in self.links if isinstance(link, Publisher)]
+        self.complete: Callable[[], object] = lambda: None  # called whenever the last connection stands
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[Link] = set()
 
     @property
     def up(self) -> int:
         """Connections that are subscribed."""
-        return sum(link.stage == Stage.UP for link in self.links)
+        return self.uptime.up
 
     def opening(self, number: int, attempts: int) -> bytes:
         """Return the handshake of a connection."""
@@ -133,6 +134,8 @@ class Crew:
             link.sleep(on=True)
         if isinstance(link, Publisher):
             link.back()
+        if self.uptime.up == len(self.links):
+            self.complete()
 
     def gone(self, link: Link, code: str) -> None:
         """A connection ended, by whoever's will."""

@@ -48,6 +48,7 @@ class Generator:
         self._peak = -1  # latency of the newest delivery of a message that may not be complete
         self._tasks: list[asyncio.Task[None]] = []
         self._sending = asyncio.Lock()
+        self._told = asyncio.Event()  # the run waits for what is now
 
     async def run(self) -> None:
         """Do what is asked, until the other end closes."""
@@ -90,12 +91,18 @@ class Generator:
         door = Door(places, letter["sources"], DIALECTS[scenario.dialect].subprotocol, token, letter["authority"])
         roles = self._plan.roles(process, processes)
         self._crew = Crew(scenario.dialect, roles, door, scenario.reconnect_s, scenario.seed + process)
+        self._crew.complete = self._complete_now
         self._acts = Acts(self._crew, self._plan, process, processes)
         self._tasks += [asyncio.create_task(one) for one in (self._tick(), self._watch(), self._beat())]
 
     def _crew_of(self) -> Crew:
         assert self._crew is not None  # noqa: S101 - prepared before
         return self._crew
+
+    def _complete_now(self) -> None:
+        """Tell the run at once if it waits for the last connection."""
+        if self._plan.scenario.phases[self._crew_of().phase].until_connected:
+            self._told.set()
 
     def _unsent(self) -> int:
         return sum(link.unsent + len(link.pending) for link in self._crew_of().publishers)
@@ -116,10 +123,11 @@ class Generator:
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        at = loop.time()
         while True:
-            at += TICK_S
-            await asyncio.sleep(at - loop.time())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(loop.time() + TICK_S):
+                    await self._told.wait()
+            self._told.clear()
             self._crew_of().sweep()
             await self._send(self._state())
             for task in self._tasks:
