@@ -149,6 +149,10 @@ class Settings(EdgeSettings):
         """Return all values as plain JSON types, in the order of this file; then `channels.<pattern>.<setting>`."""
         return {name: plain(getattr(self, name)) for name in _known()} | self.channels.as_dict()
 
+    def instead_of(self, other: Settings) -> dict[str, Plain]:
+        """Return the changes that turn `other` into these settings; an empty text takes a rule's value away."""
+        return dict.fromkeys(other.channels.as_dict(), "") | self.as_dict()
+
     def rules(self) -> Resolved:
         """Return what holds for each channel."""
         return self.channels.over(self)

@@ -226,7 +226,9 @@ class Gateway:
         if asked:
             hub.guard.configure(ring)
         now = hub.settings.as_dict()
-        changed = {key: f"{before[key]}->{now[key]}" for key in now if now[key] != before[key]}
+        keys = {**before, **now}  # a channel's rule may be new, or gone
+        told = {key: (before.get(key, "none"), now.get(key, "none")) for key in keys}
+        changed = {key: f"{was}->{becomes}" for key, (was, becomes) in told.items() if was != becomes}
         if changed:
             log.event(logging.INFO, "settings changed", **changed)
             apply(hub, set(changed))
