@@ -28,6 +28,9 @@ bench: $(STAMPS)/installed index ## Measure the search; then the gateway beside 
 soak: $(STAMPS)/installed ## Load the gateway with faults for an hour (SOAK_SECONDS)
 	@$(BIN)/python benchmarks/streaming/soak.py
 
+fuzz: $(STAMPS)/fuzz ## Fuzz the gateway's protocol for FUZZ_S seconds a target (60)
+	@bash deploy/fuzz.sh
+
 docs: site ## Build the site with both builders, strictly
 	@bash deploy/site.sh --both
 
@@ -44,6 +47,10 @@ $(STAMPS)/installed: pyproject.toml constraints.txt
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/install.sh
 	@mkdir -p $(@D) && touch $@
 
+$(STAMPS)/fuzz: $(STAMPS)/installed
+	@$(BIN)/pip install --quiet --constraint constraints.txt --group fuzz
+	@touch $@
+
 $(STAMPS)/system: deploy/system.sh
 	@bash deploy/system.sh
 	@mkdir -p $(@D) && touch $@
@@ -51,4 +58,4 @@ $(STAMPS)/system: deploy/system.sh
 clean: ## Remove what was built (not the virtual environment)
 	rm -rf .plumbline site site-zensical dist build
 
-.PHONY: help up test prove bench soak docs lint index site clean
+.PHONY: help up test prove bench soak fuzz docs lint index site clean
