@@ -4,12 +4,15 @@ import asyncio
 import inspect
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
+
+import psutil
 
 PATIENCE_S = 20
 
@@ -75,6 +78,17 @@ class Server:
     def get(self, path):
         with urllib.request.urlopen(self.monitor + path, timeout=5) as answer:
             return json.load(answer)
+
+    def pause(self):
+        """Stop it where it stands; return when it does stand."""
+        self.child.send_signal(signal.SIGSTOP)
+        process = psutil.Process(self.child.pid)
+        end = time.monotonic() + PATIENCE_S
+        while process.status() != psutil.STATUS_STOPPED and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def resume(self):
+        self.child.send_signal(signal.SIGCONT)
 
     def kill(self):
         """As `kill -9` does."""

@@ -10,7 +10,7 @@ from contracts.broker import SETTINGS, BrokerContract, Opened, Recorder, ask, fi
 from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
 from plumbline.streaming.cluster.streams import Limits, create_home
 from plumbline.streaming.cluster.subjects import stored
-from plumbline.streaming.core.broker import BrokerError, Member
+from plumbline.streaming.core.broker import BrokerError, Member, Position
 
 
 class TestNatsBroker(BrokerContract):
@@ -358,3 +358,103 @@ def test_a_server_that_is_too_old_is_named_with_its_version(nats, monkeypatch):
 
     with pytest.raises(BrokerError, match=r"is 2\.\d+\.\d+, but 99\.1 or newer is needed"):
         asyncio.run(start())
+
+
+def test_a_publication_that_is_not_confirmed_in_time_is_looked_for_and_stored_once(nats, monkeypatch):
+    monkeypatch.setattr("plumbline.streaming.cluster.writer.ACK_S", 0.1)
+    server = nats()
+
+    async def test(one):
+        broker, _ = one
+        await fill(broker, "c", 1)
+        server.pause()
+        told = publish_all(broker, "c", [b'"x"'])
+        await eventually(lambda: broker.stats().get("publish_unsure"))
+        server.resume()
+        position = await told[0]
+        assert position.offset == 2
+        past = await ask(broker.past, "c", None, 10)
+        assert [entry.data for entry in past.entries] == [b"0", b'"x"']
+
+    with_brokers(1, server, test)
+
+
+def test_a_publication_that_is_never_confirmed_is_said_to_be_perhaps_stored(nats, monkeypatch):
+    monkeypatch.setattr("plumbline.streaming.cluster.writer.ACK_S", 0.05)
+    monkeypatch.setattr("plumbline.streaming.cluster.writer.DEADLINE_S", 0.2)
+    monkeypatch.setattr("plumbline.streaming.cluster.link.REQUEST_S", 0.2)
+    server = nats()
+
+    async def test(one):
+        broker, _ = one
+        await fill(broker, "c", 1)
+        server.pause()
+        try:
+            with pytest.raises(BrokerError, match="may have been stored") as failed:
+                await ask(broker.publish, "c", b"1", None)
+            assert failed.value.code == "unavailable"
+        finally:
+            server.resume()
+
+        async def again():
+            return isinstance(await publish_all(broker, "c", [b"2"])[0], Position)
+
+        await eventually(again)
+
+    with_brokers(1, server, test)
+
+
+def test_what_is_under_way_when_the_broker_stops_is_answered_unavailable(nats):
+    server = nats()
+
+    async def test(one):
+        broker, _ = one
+        await fill(broker, "c", 1)
+        server.pause()
+        try:
+            told = publish_all(broker, "c", [b"%d" % number for number in range(600)])
+            told.append(asyncio.get_running_loop().create_future())
+            broker.attach("d", told[-1].set_result)
+            told.append(asyncio.get_running_loop().create_future())
+            broker.past("c", None, 1, told[-1].set_result)
+            await asyncio.sleep(0)
+            stopping = asyncio.ensure_future(broker.stop())
+            answers = await asyncio.gather(*told)
+        finally:
+            server.resume()
+        await stopping
+        assert {answer.code for answer in answers} == {"unavailable"}
+
+    with_brokers(1, server, test)
+
+
+def test_a_channel_that_was_purged_interrupts_its_readers_at_the_next_message(nats):
+    async def test(one, other):
+        (reader, heard), (writer, _) = one, other
+        before = await ask(reader.attach, "c")
+        await fill(writer, "c", 1)
+        await writer.link.api("STREAM.PURGE.PLUMBLINE", {"filter": stored("c")})
+        after = (await fill(writer, "c", 1))[0]
+        assert after.offset == 1
+        assert after.epoch != before.epoch
+        await heard.until(lambda: heard.interruptions)
+        assert heard.interruptions == [("c", "the channel has started again")]
+        assert await ask(reader.attach, "c") == after
+
+    with_brokers(2, nats(), test)
+
+
+def test_detached_before_it_was_attached_it_is_answered_all_the_same(nats):
+    async def test(one):
+        broker, heard = one
+        told = asyncio.get_running_loop().create_future()
+        broker.attach("c", told.set_result)
+        broker.detach("c")
+        broker.detach("c")
+        assert (await told).code == "unavailable"
+        assert (await ask(broker.attach, "c")).offset == 0
+        await fill(broker, "c", 1)
+        await heard.until(lambda: heard.of("c"))
+        assert heard.offsets("c") == [1]
+
+    with_brokers(1, nats(), test)
