@@ -10,12 +10,15 @@ bash deploy/site.sh --both
 "$bin/coverage" erase
 say "tests, side by side"
 "$bin/pytest" -q -n 2 --dist loadfile -m "not proof and not browser" --cov --cov-report= "$@"
-say "browser tests and proofs, one at a time"
+say "proofs and browser tests"
 # One proof puts the gateway into a control group. Root may make one; for others their systemd can delegate one.
 delegated=()
 if [ "$(id -u)" != 0 ] && systemd-run --user --scope --quiet -p Delegate=yes true 2>/dev/null; then
     delegated=(systemd-run --user --scope --quiet -p Delegate=yes)
 fi
-${delegated[@]+"${delegated[@]}"} "$bin/pytest" -q -m "proof or browser" --cov --cov-append --cov-report= "$@"
+proofs() { ${delegated[@]+"${delegated[@]}"} "$bin/pytest" -q --cov --cov-append --cov-report= --durations=50 "$@"; }
+# A proof mostly waits, so three go side by side on two cores; each lab has its own network namespace.
+proofs -n 3 --dist load -m "proof and not alone and not browser" "$@"
+proofs -m "browser or (proof and alone)" "$@"
 say "coverage (lines and branches of src and search)"
 "$bin/coverage" report --fail-under=90 | tail -n 30
