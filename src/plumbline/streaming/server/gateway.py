@@ -119,6 +119,7 @@ class Gateway:
                     "queues": self.queues,
                     "closes": self.closes,
                     "metrics": self._exposition,
+                    "broker": self.broker,
                 }
                 actions = {"drain": self._asked_to_drain, "reload-certificate": lambda _: self.reload_certificate()}
                 self._admin = Admin(self._admin_path, views, self.configure, actions)
@@ -260,6 +261,15 @@ class Gateway:
             RuntimeError: The gateway does not run.
         """
         return report.queues(self._hub)
+
+    def broker(self) -> dict[str, Any]:
+        """Return what the broker counts.
+
+        Raises:
+            RuntimeError: The gateway does not run.
+        """
+        stats = getattr(self._hub.broker, "stats", None)
+        return {"broker": "in this process"} if stats is None else dict(stats())
 
     def closes(self) -> dict[str, Any]:
         """Return the last closes.
