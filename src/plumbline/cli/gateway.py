@@ -14,7 +14,7 @@ from plumbline.cli.gateway_asking import admin_option, asked, json_option, new_t
 from plumbline.streaming.server.options import pairs
 from plumbline.streaming.server.serve import serve
 
-VIEWS = ("settings", "queues", "closes", "stats")
+VIEWS = ("settings", "queues", "closes", "stats", "broker")
 
 
 @click.group()
@@ -35,12 +35,12 @@ for regional in gateway_regions.COMMANDS:
 @admin_option
 @json_option
 def show(view: str, admin: str | None, as_json: bool) -> None:
-    """Show what a running gateway says of itself: its settings, outbound queues, last closes, or counters."""
+    """Show what a running gateway says of itself: its settings, outbound queues, last closes, counters, or its broker."""
     answer = asked(admin, {"get": view})
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
-    show_table({"settings": _settings, "queues": _queues, "closes": _closes, "stats": _stats}[view](answer))
+    show_table({"settings": _settings, "queues": _queues, "closes": _closes, "stats": _stats, "broker": _stats}[view](answer))
 
 
 @gateway.command("set")
