@@ -35,6 +35,7 @@ QUICK = {
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "must(section, sentence): what RFC 6455 wants and this test covers")
+    config.addinivalue_line("markers", "with_settings(values): run a gateway of the test's own with these settings")
 
 
 @pytest.fixture(scope="package")
