@@ -2,13 +2,18 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from click.testing import CliRunner
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
+from plumbline.cli.main import main
 from plumbline.streaming.probes.adminclient import AdminError, ask
 
 PATIENCE_S = 30  # how long a test waits for what must happen; never a measure of speed
@@ -31,7 +36,7 @@ class Fleet:
         self.log_path = folder / "gateway.log"
         self.stack = contextlib.ExitStack()
         command = [sys.executable, "-m", "plumbline.streaming", "--listen", "127.0.0.1:0", "--admin", str(self.admin)]
-        settings = ("close_timeout_s=0.5", *settings)
+        settings = ("close_timeout_s=0.5", "drain_s=0.2", *settings)
         command += [word for pair in settings for word in ("--set", pair)]
         with self.log_path.open("wb") as log:
             self.child = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=log, text=True, **options)
@@ -76,6 +81,52 @@ class Fleet:
         return code
 
 
+class Reader(threading.Thread):
+    """A client that reads one channel, comes back when it is cut off, and recovers from where it was."""
+
+    def __init__(self, url, goal, channel="a"):
+        super().__init__(daemon=True)
+        self.url, self.goal, self.channel = url, goal, channel
+        self.data, self.ends, self.recovered = [], [], []
+        self.position, self.link = None, None
+        self.subscribed = threading.Event()
+        self.start()
+
+    def stop(self):
+        """Want nothing more."""
+        self.goal = 0
+        if self.link is not None:
+            self.link.close()
+        self.join(PATIENCE_S)
+
+    def run(self):
+        while len(self.data) < self.goal:
+            try:
+                with connect(self.url, compression=None, proxy=None) as self.link:
+                    self._read(self.link)
+            except ConnectionClosed as closed:
+                self.ends.append(closed.rcvd.code if closed.rcvd else None)
+            except (WebSocketException, OSError) as failed:  # refused, reset, no handshake
+                self.ends.append(repr(failed))
+
+    def _read(self, link):
+        request = {"id": 1, "subscribe": self.channel}
+        if self.position:
+            request["since"] = self.position
+        link.send(json.dumps(request))
+        while len(self.data) < self.goal:
+            told = json.loads(link.recv(timeout=PATIENCE_S))
+            if "ok" in told:
+                if "recovered" in told:
+                    self.recovered.append(told["recovered"])
+                if self.position is None or not told.get("recovered"):
+                    self.position = {"epoch": told["epoch"], "offset": told["offset"]}
+                self.subscribed.set()
+            elif "channel" in told:
+                self.position["offset"] = told["offset"]
+                self.data.append(told["data"])
+
+
 @pytest.fixture
 def fleet(tmp_path):
     """Return a function that starts a supervisor with its workers; it is stopped after the test."""
@@ -97,3 +148,92 @@ def fleet(tmp_path):
 def until():
     """Return a function that waits until something is true, and returns it."""
     return wait_until
+
+
+@pytest.fixture
+def reader():
+    """Return a function that starts a client which reads one channel and comes back when it is cut off."""
+    started = []
+
+    def begin(url, goal, **options):
+        started.append(Reader(url, goal, **options))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        one.stop()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+class Gateway:
+    """One gateway process."""
+
+    def __init__(self, folder, name, port):
+        self.admin, self.log_path = folder / f"{name}.sock", folder / f"{name}.log"
+        self.address = f"127.0.0.1:{port}"
+        self.command = [sys.executable, "-m", "plumbline.streaming", "--listen", self.address]
+        self.command += ["--admin", str(self.admin), "--set", "drain_s=0.5"]
+        self.start()
+
+    def start(self):
+        with self.log_path.open("ab") as log:
+            self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert json.loads(self.child.stdout.readline())["event"] == "ready"
+
+    @property
+    def connections(self):
+        return ask(self.admin, {"get": "stats"})["connections"]
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.terminate()
+        self.child.wait(PATIENCE_S)
+        self.child.stdout.close()
+
+
+class Front:
+    """HAProxy with the configuration that the command writes."""
+
+    def __init__(self, folder, gateways):
+        self.runtime, config = folder / "haproxy.sock", folder / "haproxy.cfg"
+        self.port = free_port()
+        words = [word for gateway in gateways for word in ("--backend", gateway.address)]
+        words += ["--bind", f"127.0.0.1:{self.port}", "--stats-socket", str(self.runtime), "--max-connections", "500"]
+        done = CliRunner().invoke(main, ["gateway", "haproxy-config", *words])
+        assert done.exit_code == 0, done.output
+        config.write_text(done.output)
+        self.child = subprocess.Popen(["haproxy", "-db", "-q", "-f", str(config)])
+        self.url = f"ws://127.0.0.1:{self.port}/"
+
+    def say(self, command):
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(PATIENCE_S)
+            link.connect(str(self.runtime))
+            link.sendall(command.encode() + b"\n")
+            with link.makefile() as answer:
+                return answer.read()
+
+    def states(self):
+        """Return what HAProxy holds of each gateway: UP, DOWN, DRAIN."""
+        rows = [line.split(",") for line in self.say("show stat").splitlines() if line.startswith("gateways,g")]
+        return {row[1]: row[17].split(" ")[0] for row in rows}
+
+    def stop(self):
+        self.child.terminate()
+        self.child.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def front(tmp_path, until):
+    """Return HAProxy and the two gateways behind it, all of them up."""
+    gateways = [Gateway(tmp_path, name, free_port()) for name in ("a", "b")]
+    one = Front(tmp_path, gateways)
+    until(lambda: one.runtime.exists() and one.states() == {"g1": "UP", "g2": "UP"}, "both gateways up")
+    yield one, gateways
+    one.stop()
+    for gateway in gateways:
+        gateway.stop()

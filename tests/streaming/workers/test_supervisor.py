@@ -78,7 +78,7 @@ def test_while_a_worker_is_down_new_connections_wait_and_are_not_refused(fleet, 
 
 
 def test_a_rolling_restart_replaces_every_process_and_refuses_nobody(fleet, until):
-    gateway = fleet("--workers", "2", settings=("drain_s=0.2",))
+    gateway = fleet("--workers", "2")
     before = gateway.pids()
     gateway.connect(6)
     answer = gateway.ask(restart={})
@@ -110,7 +110,7 @@ def test_a_worker_whose_replacement_does_not_start_stays(fleet, tmp_path):
 
 
 def test_scale_grows_at_once_and_shrinks_by_those_with_the_fewest_connections(fleet, until):
-    gateway = fleet("--workers", "1", settings=("drain_s=0.2",))
+    gateway = fleet("--workers", "1")
     gateway.connect(10)
     until(lambda: gateway.ask(get="stats")["connections"] == 10)
     answer = gateway.ask(scale=3)
@@ -150,7 +150,7 @@ def test_settings_reach_all_workers_and_those_that_come_later(fleet, until, tmp_
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_drains_all_and_leaves_nothing(fleet, until, number):
-    gateway = fleet("--workers", "2", settings=("drain_s=0.2",))
+    gateway = fleet("--workers", "2")
     gateway.connect(4)
     pids = gateway.pids()
     gateway.child.send_signal(number)
@@ -161,19 +161,40 @@ def test_told_to_stop_it_drains_all_and_leaves_nothing(fleet, until, number):
 
 
 def test_the_drain_verb_is_sigterm(fleet):
-    gateway = fleet("--workers", "1", settings=("drain_s=0.2",))
-    assert gateway.ask(drain={}) == {"workers": 1}
+    gateway = fleet("--workers", "1")
+    assert gateway.ask(drain={}) == {"workers": 1, "within_s": 0.2}
+    assert gateway.child.wait(30) == 0
+
+
+def test_a_drain_within_a_time_and_a_stop_at_once_reach_the_workers(fleet, until):
+    """The settings' window would be minutes."""
+    for end in (lambda one: one.ask(drain={"within_s": 0.2}), lambda one: one.child.send_signal(signal.SIGINT)):
+        gateway = fleet("--workers", "2", settings=("drain_s=600",))
+        gateway.connect(4)
+        with pytest.raises(Exception, match="within_s"):
+            gateway.ask(drain={"within_s": -1})
+        end(gateway)
+        assert gateway.child.wait(30) == 0
+
+
+def test_told_twice_it_waits_no_longer(fleet, until):
+    gateway = fleet("--workers", "1", settings=("drain_s=600",))
+    gateway.connect(1)
+    gateway.child.send_signal(signal.SIGTERM)
+    until(lambda: "draining" in gateway.log)
+    gateway.child.send_signal(signal.SIGTERM)
     assert gateway.child.wait(30) == 0
 
 
 def test_workers_outlive_a_killed_supervisor_only_until_they_have_drained(fleet, until):
-    gateway = fleet("--workers", "2", settings=("drain_s=0.2",))
+    gateway = fleet("--workers", "2")
     links = gateway.connect(4)
     pids = gateway.pids()
     gateway.child.kill()
     for link in links:
-        while answers(link):
-            pass
+        assert json.loads(link.recv(timeout=20))["reconnect"]["because"] == "drain"
+        with pytest.raises(ConnectionClosed):
+            link.recv(timeout=20)
         assert link.close_code == 1012
     until(lambda: not any(map(alive, pids)), "the workers' end")
     assert gateway.log.count("supervisor gone action=drain") == 2
@@ -235,7 +256,12 @@ def test_the_spread_is_evidence_from_the_admin_socket_and_from_any_pid(fleet, un
         (["--workers", "2", "--listen", "nowhere"], 2, "'nowhere' is no address"),
         (["--workers", "2", "--metrics-listen", "0.0.0.0:0"], 2, "--allow-remote"),
         (["--workers", "2", "--autoscale", "/none.yaml"], 2, "No such file"),
-        (["--workers", "2", "--listen", "203.0.113.1:80", "--allow-remote"], 1, "cannot listen on 203.0.113.1:80"),
+        (["--workers", "2", "--listen", "203.0.113.1:80", "--allow-remote"], 2, "no TLS"),
+        (
+            ["--workers", "2", "--listen", "203.0.113.1:80", "--allow-remote", "--insecure"],
+            1,
+            "cannot listen on 203.0.113.1:80",
+        ),
         (["--workers", "2", "--admin", "/none/a.sock"], 1, "cannot listen on /none/a.sock"),
         (["--workers", "2", "--listen-fd", "3"], 2, "leave --listen-fd out"),
         (["--pin"], 2, "--pin and --autoscale are for several workers"),

@@ -22,7 +22,7 @@ for number in range(2):
     if os.fork() == 0:
         for _ in range(number + 1):
             kept.append(listener.accept())
-        os.write(1, b"full\n")
+        os.write(1, b"full" + bytes([10]))
         sys.stdin.read()
         os._exit(0)
 sys.stdin.read()
