@@ -166,6 +166,6 @@ class Door:
                 return
             if greeting.begun:
                 self.say(greeting, answer(408, "text/plain", b"the request did not come in time\n"))
-                link.close()
-                return
+            link.close()
+            return
         link.abort()
