@@ -58,6 +58,7 @@ def measure(
         "ledger": report["ledger"],
         "recovery": report["recovery"],
         "uptime": report["connections"]["uptime"],
+        "away_s": round(report["connections"]["wanted_s"] - report["connections"]["up_s"], 1),
         "wanted_s": report["connections"]["wanted_s"],
         "closes": report["connections"]["closes"],
         "faults": report["faults"],
