@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from plumbline.cli import gateway_haproxy, gateway_leaving, gateway_workers
-
-from plumbline.cli import gateway_regions  # isort: skip
+from plumbline.cli import gateway_haproxy, gateway_leaving, gateway_regions, gateway_workers
 from plumbline.cli.gateway_asking import admin_option, asked, json_option, new_table, show_table
 from plumbline.streaming.server.options import pairs
 from plumbline.streaming.server.serve import serve
@@ -23,11 +21,13 @@ def gateway() -> None:
 
 
 gateway.add_command(serve)
-for command in (*gateway_workers.COMMANDS, *gateway_leaving.COMMANDS, gateway_haproxy.haproxy_config):
+for command in (
+    *gateway_workers.COMMANDS,
+    *gateway_leaving.COMMANDS,
+    *gateway_regions.COMMANDS,
+    gateway_haproxy.haproxy_config,
+):
     gateway.add_command(command)
-
-for regional in gateway_regions.COMMANDS:
-    gateway.add_command(regional)
 
 
 @gateway.command()
@@ -35,12 +35,14 @@ for regional in gateway_regions.COMMANDS:
 @admin_option
 @json_option
 def show(view: str, admin: str | None, as_json: bool) -> None:
-    """Show what a running gateway says of itself: its settings, outbound queues, last closes, counters, or its broker."""
+    """Show what a running gateway says of itself: its settings, outbound queues, last closes, counters, broker."""
     answer = asked(admin, {"get": view})
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
-    show_table({"settings": _settings, "queues": _queues, "closes": _closes, "stats": _stats, "broker": _stats}[view](answer))
+    show_table(
+        {"settings": _settings, "queues": _queues, "closes": _closes, "stats": _stats, "broker": _stats}[view](answer)
+    )
 
 
 @gateway.command("set")

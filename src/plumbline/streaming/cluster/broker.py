@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from plumbline.streaming.cluster.attended import AttendedChannels
@@ -20,8 +18,10 @@ from plumbline.streaming.cluster.presence import BEAT_S, Presence
 from plumbline.streaming.cluster.reading import heads, kept_of
 from plumbline.streaming.cluster.regions import CONTROL
 from plumbline.streaming.cluster.shared import SharedReads
-from plumbline.streaming.cluster.streams import ALONE, SECOND, Copy, Limits, look, presence_ready, ready
+from plumbline.streaming.cluster.streams import SECOND, Copy, look, presence_ready, ready
 from plumbline.streaming.cluster.subjects import live
+from plumbline.streaming.cluster.tasks import Tasks
+from plumbline.streaming.cluster.where import ClusterOptions
 from plumbline.streaming.cluster.writer import Writer
 from plumbline.streaming.core.broker import BrokerError, Member, Past, Position, Receiver
 from plumbline.streaming.core.history import Bounds
@@ -29,28 +29,11 @@ from plumbline.streaming.core.rules import Resolved
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log
 
+__all__ = ["ClusterOptions", "NatsBroker"]
+
 CHECK_S = 5.0  # between two looks at the copy: is it still the one that was attached to?
 BACK_S = 0.5  # between two attempts after the connection came back, until JetStream has the stream again
 TOUCHES = 200  # marks stored in one turn of the check
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterOptions:
-    """Where the cluster is, and how much it keeps.
-
-    Args:
-        servers: Addresses of NATS servers, `nats://host:port`.
-        credentials: File with a user's JWT and key; None: without.
-        region: This gateway's region: the JetStream domain of the servers; `main` in a cluster that has only one.
-        peers: The other regions.
-        limits: What the stream keeps if it is this gateway that makes it.
-    """
-
-    servers: tuple[str, ...]
-    credentials: Path | None = None
-    region: str = ALONE
-    peers: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
 
 
 class NatsBroker:
@@ -75,7 +58,7 @@ class NatsBroker:
         self._attended = AttendedChannels(self)
         self._presence = Presence(self.link, options.region)
         self._reads: SharedReads[str, Kept | None] = SharedReads(self._read)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._coming_back: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -100,17 +83,15 @@ class NatsBroker:
         except BrokerError:
             await self.link.close()
             raise
-        self._do(self._every(CHECK_S, self._check))
-        self._do(self._every(BEAT_S, self._presence.beat))
+        self._tasks.do(self._every(CHECK_S, self._check))
+        self._tasks.do(self._every(BEAT_S, self._presence.beat))
 
     async def stop(self) -> None:
         """Give everything back; what was asked is answered `unavailable`."""
         if self._stopped:
             return
         self._stopped = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         await self._writer.stop()
         await self._attended.stop()
         if self.link.up:
@@ -241,29 +222,12 @@ class NatsBroker:
         head = found or await self._writer.born(channel)
         return Position(self.epoch(head.birth), head.offset)
 
-    def _answer(self, work: Awaitable[Any], done: Callable[[Any], None]) -> None:
-        async def run() -> None:
-            try:
-                answer = await work
-            except BrokerError as error:
-                done(error)
-            except asyncio.CancelledError:
-                done(BrokerError("unavailable", "the gateway stops; try again in 1 s"))
-                raise
-            else:
-                done(answer)
-
+    def _answer(self, work: Coroutine[Any, Any, Any], done: Callable[[Any], None]) -> None:
         if (no := self._no()) is not None:
-            work.close()  # type: ignore[attr-defined]  # all of them are coroutines
+            work.close()
             done(no)
         else:
-            self._do(run())
-
-    def _do(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+            self._tasks.answer(work, done)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -306,7 +270,7 @@ class NatsBroker:
 
     def _back(self) -> None:
         if self._coming_back is None or self._coming_back.done():
-            self._coming_back = self._do(self._return())
+            self._coming_back = self._tasks.do(self._return())
 
     async def _return(self) -> None:
         """After the connection came back: wait until the stream is there, then let all be attached anew."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from plumbline.streaming.cluster.cache import Cached, Record
 from plumbline.streaming.cluster.link import Link
 from plumbline.streaming.cluster.reading import block_of, kept_of, sequence_of, stored_at
+from plumbline.streaming.cluster.records import Cached, Record
 from plumbline.streaming.cluster.streams import ALONE, STREAM
 from plumbline.streaming.cluster.subjects import PREFIX, stored, token
 from plumbline.streaming.cluster.writer import WRONG_LAST
