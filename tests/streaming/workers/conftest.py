@@ -172,17 +172,20 @@ def free_port():
 class Gateway:
     """One gateway process."""
 
-    def __init__(self, folder, name, port):
+    def __init__(self, folder, name):
         self.admin, self.log_path = folder / f"{name}.sock", folder / f"{name}.log"
-        self.address = f"127.0.0.1:{port}"
-        self.command = [sys.executable, "-m", "plumbline.streaming", "--listen", self.address]
-        self.command += ["--admin", str(self.admin), "--set", "drain_s=0.5"]
+        self.address = "127.0.0.1:0"
         self.start()
+
+    @property
+    def command(self):
+        words = [sys.executable, "-m", "plumbline.streaming", "--listen", self.address]
+        return [*words, "--admin", str(self.admin), "--set", "drain_s=0.5"]
 
     def start(self):
         with self.log_path.open("ab") as log:
             self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert json.loads(self.child.stdout.readline())["event"] == "ready"
+        self.address = json.loads(self.child.stdout.readline())["url"].removeprefix("ws://").strip("/")
 
     @property
     def connections(self):
@@ -199,15 +202,25 @@ class Front:
     """HAProxy with the configuration that the command writes."""
 
     def __init__(self, folder, gateways):
-        self.runtime, config = folder / "haproxy.sock", folder / "haproxy.cfg"
+        self.runtime, self.config = folder / "haproxy.sock", folder / "haproxy.cfg"
+        while not self._start(gateways):  # somebody else took the port
+            pass
+
+    def _start(self, gateways):
         self.port = free_port()
         words = [word for gateway in gateways for word in ("--backend", gateway.address)]
         words += ["--bind", f"127.0.0.1:{self.port}", "--stats-socket", str(self.runtime), "--max-connections", "500"]
         done = CliRunner().invoke(main, ["gateway", "haproxy-config", *words])
         assert done.exit_code == 0, done.output
-        config.write_text(done.output)
-        self.child = subprocess.Popen(["haproxy", "-db", "-q", "-f", str(config)])
+        self.config.write_text(done.output)
+        self.child = subprocess.Popen(["haproxy", "-db", "-q", "-f", str(self.config)])
         self.url = f"ws://127.0.0.1:{self.port}/"
+        wait_until(lambda: self.child.poll() is not None or self._answers())
+        return self.child.poll() is None
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            return "gateways" in self.say("show stat")
 
     def say(self, command):
         with socket.socket(socket.AF_UNIX) as link:
@@ -230,7 +243,7 @@ class Front:
 @pytest.fixture
 def front(tmp_path, until):
     """Return HAProxy and the two gateways behind it, all of them up."""
-    gateways = [Gateway(tmp_path, name, free_port()) for name in ("a", "b")]
+    gateways = [Gateway(tmp_path, name) for name in ("a", "b")]
     one = Front(tmp_path, gateways)
     until(lambda: one.runtime.exists() and one.states() == {"g1": "UP", "g2": "UP"}, "both gateways up")
     yield one, gateways
