@@ -80,7 +80,7 @@ def fanout(kept: dict[str, Any]) -> list[str]:
     ]
     killed = [one for one in kept["results"].values() if one["faults"]]
     price = [
-        f"A killed worker cost {one['away_s']:,.0f} connection-seconds here: {BAR:.2%} of all connection-seconds are up "
+        f"A killed worker cost {one['away_s']:,.0f} connection-seconds: {BAR:.2%} of all connection-seconds are up "
         f"while that happens at most every {one['away_s'] / (1 - BAR) / one['connections'] / 60:.0f} minutes."
         for one in killed
     ]
