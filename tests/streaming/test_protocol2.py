@@ -442,3 +442,58 @@ def test_a_broker_that_cannot_be_reached_keeps_the_gateway_from_starting(start):
         await gateway.stop()
 
     asyncio.run(main())
+
+
+def test_a_replay_waits_until_its_client_has_read_what_waits_already(start, client, raw, until):
+    settings = {
+        "queue_max_bytes": 400_000,
+        "overflow": "drop-oldest",
+        "history_bytes": 300_000,
+        "send_buffer_bytes": 8192,
+    }
+    gateway = start(settings=settings)
+    epoch = client(gateway).ask(id=1, subscribe="a")["epoch"]
+    for _ in range(25):
+        gateway.publish("a", "x" * 8000)
+    slow = raw(gateway, receive_buffer=4096)
+    slow.say(id=1, subscribe="b")
+    assert slow.read_json()["ok"]
+
+    def stuffed():
+        gateway.publish("b", "y" * 8000)
+        return gateway.queues["queued_bytes"] > 300_000
+
+    until(stuffed)
+    slow.say(id=2, subscribe="a", since={"epoch": epoch, "offset": 0})
+    until(lambda: gateway.stats["requests_pending"] == 1)
+    told = slow.read_json()
+    while told.get("id") != 2:
+        assert told["channel"] == "b"
+        told = slow.read_json()
+    assert (told["recovered"], told["messages"]) == (True, 25)
+    assert [slow.read_json()["offset"] for _ in range(25)] == list(range(1, 26))
+    assert gateway.stats["dropped"] == {}
+
+
+def test_who_goes_while_the_broker_is_asked_is_forgotten(slow, client, until):
+    link = client(slow)
+    link.send(id=1, subscribe="a", since={"epoch": "e", "offset": 1})
+    slow.say("attach", Position("e", 5))
+    slow.asked("past")
+    link.link.close()
+    until(lambda: slow.stats["connections"] == 0)
+    slow.say("past", Past(Position("e", 5), (), recovered=False))
+    assert slow.stats["subscriptions"] == 0
+    assert slow.stats["recoveries"] == {}
+
+
+def test_a_channel_that_nobody_reads_is_detached_after_a_while(slow, client, until, monkeypatch):
+    monkeypatch.setattr("plumbline.streaming.core.streams.LINGER_S", 0.05)
+    link = client(slow)
+    link.send(id=1, subscribe="a")
+    slow.say("attach", Position("e", 0))
+    link.read()
+    link.send(id=2, unsubscribe="a")
+    assert link.read()["ok"]
+    until(lambda: count(slow, "detach") == 1)
+    assert slow.stats["channels"] == 0

@@ -95,6 +95,8 @@ class Broker(Protocol):
 
     After `attach` has answered with a position, every message after that position arrives, in order and once, until
     `detach` or `Receiver.interrupted`.
+
+    A broker that has settings of its own may have `configure(settings)` too: it is called after each live change.
     """
 
     async def start(self, receiver: Receiver) -> None:
