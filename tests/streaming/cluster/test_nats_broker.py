@@ -456,3 +456,21 @@ def test_detached_before_it_was_attached_it_is_answered_all_the_same(nats):
         assert heard.offsets("c") == [1]
 
     with_brokers(1, nats(), test)
+
+
+def test_the_stream_keeps_what_the_rules_of_channels_promise_and_a_shorter_one_is_told(nats, caplog):
+    server = nats()
+    long = Settings(history_messages=10).changed({"channels.long.*.history_messages": 5000})
+
+    async def start(settings, **options):
+        broker = NatsBroker(ClusterOptions((server.url,), **options), settings)
+        await broker.start(Recorder())
+        kept = broker.copy.config["max_msgs_per_subject"]
+        await broker.stop()
+        return kept
+
+    assert asyncio.run(start(long)) >= 5000
+    assert not [record for record in caplog.records if "less history" in record.getMessage()]
+    longer = long.changed({"channels.long.*.history_messages": 9000})
+    assert asyncio.run(start(longer)) < 9000
+    assert len([record for record in caplog.records if "less history" in record.getMessage()]) == 1

@@ -18,10 +18,10 @@ from plumbline.streaming.cluster.presence import BEAT_S, Presence
 from plumbline.streaming.cluster.reading import heads, kept_of
 from plumbline.streaming.cluster.regions import CONTROL
 from plumbline.streaming.cluster.shared import SharedReads
-from plumbline.streaming.cluster.streams import SECOND, Copy, look, presence_ready, ready
+from plumbline.streaming.cluster.streams import MARKS, SECOND, Copy, look, presence_ready, ready
 from plumbline.streaming.cluster.subjects import live
 from plumbline.streaming.cluster.tasks import Tasks
-from plumbline.streaming.cluster.where import ClusterOptions
+from plumbline.streaming.cluster.where import ClusterOptions, fitting, wanted
 from plumbline.streaming.cluster.writer import Writer
 from plumbline.streaming.core.broker import BrokerError, Member, Past, Position, Receiver
 from plumbline.streaming.core.history import Bounds
@@ -64,7 +64,7 @@ class NatsBroker:
 
     def configure(self, settings: Settings) -> None:
         """Take over changed settings: what is read of a channel's history."""
-        self._rules = settings.rules()
+        self._settings, self._rules = settings, settings.rules()
 
     async def start(self, receiver: Receiver) -> None:
         """Connect, and find or make the stream.
@@ -75,7 +75,8 @@ class NatsBroker:
         self.receiver = receiver
         await self.link.open()
         try:
-            self.copy = await ready(self.link, self.options.region, self.options.limits)
+            self.copy = await ready(self.link, self.options.region, fitting(self.options.limits, self._settings))
+            self._compare_history(self.copy)
             await presence_ready(self.link, self.options.region)
             await self._presence.beat()
             self.fenced = await fence(self.link, self.copy, self.options.peers)
@@ -196,6 +197,12 @@ class NatsBroker:
         if self._stopped:
             return BrokerError("unavailable", "the gateway stops; try again in 1 s")
         return BrokerError("unavailable", self.fenced) if self.fenced is not None else None
+
+    def _compare_history(self, copy: Copy) -> None:
+        """Say it when the stream, made earlier or elsewhere, keeps less than the rules of channels promise."""
+        kept, asked = copy.config["max_msgs_per_subject"] - MARKS, wanted(self._settings)
+        if kept < asked:
+            log.event(logging.WARNING, "broker keeps less history than asked", kept=kept, history_messages=asked)
 
     def _most(self) -> int:
         return int(self.link.nats.max_payload) - 1024  # headers count too

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from plumbline.streaming.cluster.streams import ALONE, Limits
+from plumbline.streaming.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,14 @@ class ClusterOptions:
     region: str = ALONE
     peers: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+
+
+def wanted(settings: Settings) -> int:
+    """Return how many messages the channel with the longest history has, by the gateway's settings and rules."""
+    ruled = (value for _, values in settings.channels.entries for name, value in values if name == "history_messages")
+    return max(settings.history_messages, *ruled, 0)
+
+
+def fitting(limits: Limits, settings: Settings) -> Limits:
+    """Return limits that keep at least what the channels' rules let clients read."""
+    return replace(limits, messages=max(limits.messages, wanted(settings)))
