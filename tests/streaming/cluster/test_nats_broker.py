@@ -7,6 +7,7 @@ import pytest
 from cluster.natslab import eventually, free_port
 from contracts.broker import SETTINGS, BrokerContract, Opened, Recorder, ask, fill
 
+from plumbline.streaming import Settings
 from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
 from plumbline.streaming.cluster.streams import Limits, create_home
 from plumbline.streaming.cluster.subjects import stored

@@ -159,8 +159,6 @@ class NatsBroker:
             **{f"live_{name}": count for name, count in self._attended.counts.items()},
         }
 
-    # What the parts ask of the broker.
-
     def where(self) -> Copy:
         """Return this region's copy as it is known.
 
@@ -190,8 +188,6 @@ class NatsBroker:
     async def kept(self, channel: str) -> Kept | None:
         """Return all that is kept of a channel."""
         return await self._reads.read(channel)
-
-    # Inside.
 
     def _no(self) -> BrokerError | None:
         if self._stopped:

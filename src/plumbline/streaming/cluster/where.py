@@ -31,7 +31,7 @@ class ClusterOptions:
 def wanted(settings: Settings) -> int:
     """Return how many messages the channel with the longest history has, by the gateway's settings and rules."""
     ruled = (value for _, values in settings.channels.entries for name, value in values if name == "history_messages")
-    return max(settings.history_messages, *ruled, 0)
+    return max(settings.history_messages, 0, *map(int, ruled))
 
 
 def fitting(limits: Limits, settings: Settings) -> Limits:
