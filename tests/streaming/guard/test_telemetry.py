@@ -71,12 +71,13 @@ def attributes(span):
 def test_a_message_is_one_span_with_what_became_of_it(collector, switched_on):
     on = switched_on()
     message = on.message("scores.*", 120)
+    message.readers = 5000
+    message.fanned_out()
     message.stored(7)
-    message.fanned_out(5000)
     on.close()
     [(span, resource)] = collector[1]
     assert span.name == "publish"
-    assert [event.name for event in span.events] == ["stored", "fanned-out"]
+    assert [event.name for event in span.events] == ["fanned-out", "stored"]
     assert attributes(span) == {
         "messaging.system": "plumbline",
         "messaging.operation.name": "publish",
@@ -87,9 +88,29 @@ def test_a_message_is_one_span_with_what_became_of_it(collector, switched_on):
     assert attributes(resource)["service.name"] == telemetry.SERVICE
 
 
+def test_a_running_gateway_tells_of_messages_connections_and_its_end(collector, monkeypatch, start, client):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector[0])
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_on")
+    gateway = start()
+    link = client(gateway)
+    link.ask(id=1, subscribe="secret.channel")
+    link.send(publish="secret.channel", data="secret data", trace=PARENT)
+    assert link.read()["data"] == "secret data"
+    link.link.close()
+    gateway.stop()
+    spans = {span.name: span for span, _ in collector[1]}
+    assert spans.keys() >= {"handshake", "publish", "connection"}
+    assert spans["publish"].trace_id.hex() == TRACE
+    assert attributes(spans["publish"])["plumbline.readers"] == 1
+    assert attributes(spans["publish"])["messaging.destination.template"] == "*"
+    assert "secret" not in str(collector[1])
+
+
 def test_a_message_that_was_not_stored_is_an_error(collector, switched_on):
     on = switched_on()
-    on.message("*", 1).failed("unavailable")
+    message = on.message("*", 1)
+    message.failed("unavailable")
+    message.fanned_out()
     on.close()
     [(span, _)] = collector[1]
     assert attributes(span)["error.type"] == "unavailable"
@@ -101,7 +122,8 @@ def test_a_message_goes_on_with_the_trace_it_came_with(collector, switched_on):
     assert on.message("*", 1) is None
     assert on.message("*", 1, f"00-{TRACE}-{SPAN}-00") is None
     message = on.message("*", 1, PARENT)
-    message.fanned_out(0)
+    message.stored(1)
+    message.fanned_out()
     on.close()
     [(span, resource)] = collector[1]
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)

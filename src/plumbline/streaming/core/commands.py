@@ -71,12 +71,14 @@ class Publish:
         channel: The channel's name.
         data: JSON text, encoded once for all of them.
         key: The same key twice is one message.
+        trace: The W3C `traceparent` that the publisher belongs to.
     """
 
     request: Id
     channel: str
     data: bytes
     key: str | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from plumbline.streaming.core.jsontext import encode_data
 CHANNEL_LENGTH = 200  # characters
 ID_LENGTH = 64  # characters
 KEY_LENGTH = 128  # characters
+TRACE_LENGTH = 128  # characters
 EPOCH_LENGTH = 64  # characters
 MAX_OFFSET = (1 << 63) - 1
 INTERNAL = "$"
@@ -200,6 +201,12 @@ def _key(value: Any) -> str | None:
     raise ValueError(f"key must be text of 1 to {KEY_LENGTH} printable characters")
 
 
+def _trace(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and len(value) <= TRACE_LENGTH):
+        return value  # one that says nothing is left alone, as the standard wants it
+    raise ValueError(f"trace must be a traceparent, text of at most {TRACE_LENGTH} characters")
+
+
 def _data(value: Any) -> bytes:
     try:
         return encode_data(value)
@@ -215,7 +222,7 @@ def _subscribe(request: Id, value: Any, asked: dict[str, Any]) -> Command:
 
 def _publish(request: Id, value: Any, asked: dict[str, Any]) -> Command:
     channel = _channel(value, request)
-    return Publish(request, channel, _data(asked.get("data")), _key(asked.get("key")))
+    return Publish(request, channel, _data(asked.get("data")), _key(asked.get("key")), _trace(asked.get("trace")))
 
 
 def _history(request: Id, value: Any, asked: dict[str, Any]) -> Command:
@@ -240,7 +247,7 @@ _MAKE: dict[str, Callable[[Id, Any, dict[str, Any]], Command]] = {
 }
 _FIELDS: dict[str, frozenset[str]] = {verb: frozenset() for verb in _MAKE} | {
     "subscribe": frozenset({"since", "mode", "join"}),
-    "publish": frozenset({"data", "key"}),
+    "publish": frozenset({"data", "key", "trace"}),
     "history": frozenset({"since", "limit"}),
 }
 VERBS = tuple(_MAKE)

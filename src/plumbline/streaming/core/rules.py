@@ -84,6 +84,10 @@ class Resolved:
                 return values
         return self._base
 
+    def pattern(self, channel: str) -> str:
+        """Return the first pattern that matches; `*` if none does."""
+        return next((pattern for pattern, _ in self._rules if matches(pattern, channel)), "*")
+
 
 def split(key: str) -> tuple[str, str]:
     """Return pattern and setting of `channels.<pattern>.<setting>`; a pattern may have dots of its own.

@@ -16,6 +16,7 @@ from plumbline.streaming.server import log
 from plumbline.streaming.server.acceptor import Acceptor
 from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.farewells import Farewells
+from plumbline.streaming.server.telemetry import Telemetry
 from plumbline.streaming.server.writing import Writing
 
 AT_ONCE = 256  # notices in one turn of the loop: some 3 ms
@@ -29,6 +30,7 @@ class Owner(Protocol):
     acceptor: Acceptor | None
     door: Door
     farewells: Farewells
+    telemetry: Telemetry | None
     draining: bool
     letting_in: bool
     empty: asyncio.Event
@@ -79,8 +81,12 @@ async def drain(owner: Owner, within_s: float) -> Drained:
     before = owner.farewells.lost
     owner.farewells.cut([connection for connection in owner.connections.values() if connection.live])
     if owner.door.waiting:  # those who were in the accept queue are told to come back
-        await _wait(owner.door.settled, until + owner.settings.handshake_timeout_s - owner.now())
+        await _wait(owner.door.settled, owner.settings.close_timeout_s)
+        if not all(greeting.answered for greeting in owner.door.waiting.values()):
+            await _wait(owner.door.settled, owner.settings.handshake_timeout_s)
     done = Drained(len(here), left, owner.farewells.lost - before, owner.now() - began)
+    if owner.telemetry is not None:
+        owner.telemetry.drained(owner.now() - began, len(here), owner.farewells.lost - before)
     log.event(logging.INFO, "drained", connections=done.connections, left=left, lost=done.lost, took_s=done.took_s)
     return done
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from plumbline.streaming.core.jsontext import to_json
 from plumbline.streaming.core.message import Message
+from plumbline.streaming.core.parsing import TRACE_LENGTH
 from plumbline.streaming.core.request import RefusedError, Request, answer
 from plumbline.streaming.core.sse import read_positions
 from plumbline.streaming.server.writing import Writing
@@ -33,6 +34,8 @@ def _publish(request: Request) -> dict[str, Any]:
     if not isinstance(asked, dict) or "channel" not in asked or not asked.keys() <= {"channel", "data", "key"}:
         raise RefusedError(400, 'the body is {"channel": "name", "data": …}, and "key" if it must be stored once only')
     more = {"key": asked["key"]} if "key" in asked else {}
+    if trace := request.headers.get("traceparent", "")[:TRACE_LENGTH]:
+        more["trace"] = trace
     return {"publish": asked["channel"], "data": asked.get("data"), **more}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from plumbline.streaming.core import answers
-from plumbline.streaming.core.broker import Broker, Position
+from plumbline.streaming.core.broker import Broker, BrokerError, Position
 from plumbline.streaming.core.counters import Counters
 from plumbline.streaming.core.entrance import Entrance
 from plumbline.streaming.core.message import Message
@@ -21,6 +21,7 @@ from plumbline.streaming.core.streams import Streams
 from plumbline.streaming.core.subscriptions import Subscriptions
 from plumbline.streaming.server import log
 from plumbline.streaming.server.presence import Presence
+from plumbline.streaming.server.telemetry import MessageSpan, Telemetry
 from plumbline.streaming.server.writing import Writing
 
 ENVELOPE_BYTES = 512  # more than any answer or message adds around the client's own text
@@ -33,6 +34,7 @@ class Owner(Protocol):
     settings: Settings
     rules: Resolved
     counters: Counters
+    telemetry: Telemetry | None
 
     def now(self) -> float:
         """Return the clock in seconds."""
@@ -82,6 +84,7 @@ class Fanout:
     def __init__(self, owner: Owner, broker: Broker) -> None:
         self._owner = owner
         self.broker = broker
+        self.span: MessageSpan | None = None  # of the message that is being published, while the broker is told
         self.subscriptions: Subscriptions[Any] = Subscriptions()
         settings = owner.settings
         self.streams: Streams[Any] = Streams(self, broker, owner.rules, settings.recovery_buffer_messages)
@@ -119,6 +122,35 @@ class Fanout:
         """Call this after that time."""
         self._owner.later(seconds, callback)
 
+    def publish(
+        self,
+        channel: str,
+        data: bytes,
+        key: str | None,
+        done: Callable[[Position | BrokerError], None],
+        trace: str | None = None,
+    ) -> None:
+        """Have the broker store a message; a sample of them is traced."""
+        telemetry = self._owner.telemetry
+        span = telemetry.message(self.rules.pattern(channel), len(data), trace) if telemetry is not None else None
+        if span is None:
+            self.broker.publish(channel, data, key, done)
+            return
+
+        def stored(told: Position | BrokerError) -> None:
+            if isinstance(told, BrokerError):
+                span.failed(told.code)
+            else:
+                span.stored(told.offset)
+            done(told)
+
+        self.span = span
+        try:
+            self.broker.publish(channel, data, key, stored)
+        finally:
+            self.span = None
+        span.fanned_out()
+
     def deliver(self, stream: Stream[Any], position: Position, data: bytes) -> None:
         """Send a message to all readers; its bytes are made once for all of them."""
         readers = tuple(stream.readers)  # a copy: delivering may close a reader
@@ -129,6 +161,8 @@ class Fanout:
         owner = self._owner
         owner.begin_turn()
         owner.counters.deliveries += count
+        if self.span is not None:
+            self.span.readers += count
         message = Message.published(stream.name, position, data)
         now = owner.now()
         for reader in readers:

@@ -25,6 +25,7 @@ from plumbline.streaming.core.settings import Overflow, Settings
 from plumbline.streaming.server import log, report
 from plumbline.streaming.server.acceptor import Acceptor
 from plumbline.streaming.server.canary import Canary
+from plumbline.streaming.server.connection import Connection
 from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.fanout import Fanout
 from plumbline.streaming.server.farewells import Farewells
@@ -34,6 +35,7 @@ from plumbline.streaming.server.meters import Meters
 from plumbline.streaming.server.metrics import CONTENT_TYPE, Metrics
 from plumbline.streaming.server.reception import receive
 from plumbline.streaming.server.requests import Requests
+from plumbline.streaming.server.telemetry import from_environment
 from plumbline.streaming.server.watch import Watch
 from plumbline.streaming.server.writing import Writing
 
@@ -65,6 +67,7 @@ class Hub:
         self.started_at = self.now()
         self.resident = report.Resident()
         self.rules = settings.rules()
+        self.telemetry = from_environment()
         self.guard = Guard(self)
         self.meters = Meters(self)
         self.broker: Broker = broker or LocalBroker(settings, epoch, self.now)
@@ -93,6 +96,8 @@ class Hub:
         self.door.close()
         self.watch.stop()
         self.resident.close()
+        if self.telemetry is not None:
+            self.telemetry.close()
 
     async def start(self) -> None:
         """Start the broker.
@@ -118,7 +123,7 @@ class Hub:
             if not answered.done():  # whoever waited may have given up
                 answered.set_result(told)
 
-        self.broker.publish(channel, data, key, stored)
+        self.fanout.publish(channel, data, key, stored)
         told = answered.result() if answered.done() else await answered  # the in-process broker has answered already
         if isinstance(told, BrokerError):
             raise told
@@ -175,6 +180,9 @@ class Hub:
         """Take in a connection whose handshake is complete."""
         self.connections[connection.number] = connection
         self.guard.opened(connection)
+        if self.telemetry is not None:
+            kind = "websocket" if isinstance(connection, Connection) else "sse"
+            self.telemetry.handshake(self.now() - connection.accepted_at, kind)
         self.watch.heartbeats.add(connection, self.now())
         self.farewells.opened(connection)
 
@@ -303,6 +311,8 @@ class Hub:
         self.watch.moving(connection)
         self._leave(connection)
         self.ledger.add(ended)
+        if self.telemetry is not None:
+            self.telemetry.closed(ended)
         log.event(
             logging.INFO,
             "connection closed",

@@ -27,10 +27,12 @@ class MessageSpan:
         span: The recording span.
     """
 
-    __slots__ = ("_span",)
+    __slots__ = ("_open", "_span", "readers")
 
     def __init__(self, span: Any) -> None:
         self._span = span
+        self._open = 2  # ends when it is both stored and fanned out, whichever comes last
+        self.readers = 0  # who got it while the broker was told: with a broker elsewhere, nobody yet
 
     @property
     def traceparent(self) -> str:
@@ -41,20 +43,26 @@ class MessageSpan:
     def stored(self, offset: int) -> None:
         """Note that the broker keeps the message."""
         self._span.add_event("stored", {"plumbline.offset": offset})
+        self._end()
 
-    def fanned_out(self, readers: int) -> None:
-        """Note that it was handed to its readers here, and end."""
+    def fanned_out(self) -> None:
+        """Note that the broker was told, and that those who got the message at once have it."""
         self._span.add_event("fanned-out")
-        self._span.set_attribute("plumbline.readers", readers)
-        self._span.end()
+        self._span.set_attribute("plumbline.readers", self.readers)
+        self._end()
 
     def failed(self, code: str) -> None:
-        """Note that it was not stored, and end."""
+        """Note that it was not stored."""
         from opentelemetry.trace import StatusCode
 
         self._span.set_attribute("error.type", code)
         self._span.set_status(StatusCode.ERROR)
-        self._span.end()
+        self._end()
+
+    def _end(self) -> None:
+        self._open -= 1
+        if not self._open:
+            self._span.end()
 
 
 class Telemetry:

@@ -107,7 +107,7 @@ class Verbs:
                 counters.published += 1
                 reply(None if request is None else answers.published(request, told))
 
-        fanout.broker.publish(command.channel, command.data, command.key, stored)
+        fanout.publish(command.channel, command.data, command.key, stored, command.trace)
 
     def _history(self, command: History, reply: Reply) -> None:
         most = self._owner.settings.history_page
