@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from hypothesis import settings as hypothesis_settings
 
 from plumbline.streaming.core import sse
 
 PATIENCE_S = 20
+hypothesis_settings.register_profile("edge", deadline=None, derandomize=True)  # the same examples on every machine
+hypothesis_settings.load_profile("edge")
 
 
 class Http:

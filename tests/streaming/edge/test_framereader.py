@@ -35,11 +35,12 @@ def test_whatever_the_cuts_the_frames_are_those_that_were_written(sent, data):
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_frames_or_a_close_and_never_held_beyond_the_limit(noise):
-    reader = FrameReader()
+    reader, codes = FrameReader(), set()
     try:
         list(reader.feed(noise, 64))
     except CloseError as error:
-        assert error.code in (1002, 1009)
+        codes.add(error.code)
+    assert codes <= {1002, 1009}
     assert reader.held_bytes <= min(len(noise), 64 + 14 + 125)
 
 
@@ -70,11 +71,10 @@ def test_what_the_protocol_forbids_is_refused_by_the_header(data, code):
 
 def test_frames_before_a_wrong_one_are_yielded():
     good = Theirs(Opcode.TEXT, b"a").serialize(mask=True)
-    got = []
+    frames_in = FrameReader().feed(good + b"\x00\x00", 10)
+    assert next(frames_in).payload == b"a"
     with pytest.raises(CloseError):
-        got.extend(FrameReader().feed(good, 10))
-        got.extend(FrameReader().feed(b"\x00\x00", 10))
-    assert [frame.payload for frame in got] == [b"a"]
+        next(frames_in)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,15 @@ def test_a_close_frame_says_its_code(payload, code):
 
 @pytest.mark.parametrize(
     ("payload", "code"),
-    [(b"\x03", 1002), (b"\x03\xe7", 1002), (b"\x03\xed", 1002), (b"\x03\xee", 1002), (b"\x13\x88", 1002)]
-    + [(b"\x04\x00", 1002), (b"\x03\xe8\xff", 1007)],
+    [
+        (b"\x03", 1002),
+        (b"\x03\xe7", 1002),
+        (b"\x03\xed", 1002),
+        (b"\x03\xee", 1002),
+        (b"\x13\x88", 1002),
+        (b"\x04\x00", 1002),
+        (b"\x03\xe8\xff", 1007),
+    ],
 )
 def test_a_close_frame_with_a_code_or_reason_that_may_not_be_is_refused(payload, code):
     with pytest.raises(CloseError) as refused:

@@ -86,9 +86,12 @@ class Door:
             self._drop(greeting)
 
     def close(self) -> None:
-        """Drop everybody whose request is not answered."""
+        """Drop everybody whose request is not answered; whoever has not read its answer yet still can."""
         for greeting in list(self.waiting.values()):
-            greeting.link.abort()
+            if greeting.answered:
+                greeting.link.close()
+            else:
+                greeting.link.abort()
 
     def enter(self, greeting: Greeting, made: Writing, head: bytes) -> None:
         """Hand the socket over to the connection that was made for it."""
