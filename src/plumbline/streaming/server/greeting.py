@@ -45,10 +45,12 @@ class Greeting:
     __slots__ = (
         "_body",
         "_fields",
+        "_method",
         "_parser",
         "_read",
         "_start",
         "_target",
+        "_version",
         "_whole",
         "answered",
         "begun",
@@ -75,6 +77,7 @@ class Greeting:
         self._start = b""
         self._read = 0
         self._whole = False
+        self._method, self._version = b"", ""
         self.begun = False  # a byte of the request came
 
     @property
@@ -133,8 +136,10 @@ class Greeting:
         self._body += piece
 
     def on_message_complete(self) -> None:
-        """Note that the request is whole."""
-        self._whole = True
+        """Note that the request is whole, and its method: a second one behind it would change what the parser says."""
+        if not self._whole:
+            self._whole = True
+            self._method, self._version = self._parser.get_method(), self._parser.get_http_version()
 
     # How it is done.
 
@@ -175,7 +180,7 @@ class Greeting:
             if key == "host" and key in headers:
                 raise RefusedError(400, "a request has one header Host", "bad-request")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
-        method, version = self._parser.get_method(), self._parser.get_http_version()
+        method, version = self._method, self._version
         if self._start.startswith(method + b"  "):  # the parser takes it; RFC 9112, 3 does not
             raise RefusedError(400, "there is one space in front of the address", "bad-request")
         if version not in VERSIONS or ("host" not in headers and version == "1.1"):
