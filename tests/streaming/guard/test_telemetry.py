@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from plumbline.streaming.core.closes import Ended
+from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.core.tracing import DEFAULT_RATIO, Parent, Sampling, parent_of
 from plumbline.streaming.server import telemetry
 
+RULES = Settings().changed({"channels.scores.*.history_s": 1}).rules()
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 
@@ -70,7 +72,7 @@ def attributes(span):
 
 def test_a_message_is_one_span_with_what_became_of_it(collector, switched_on):
     on = switched_on()
-    message = on.message("scores.*", 120)
+    message = on.message(RULES, "scores.m7", 120)
     message.readers = 5000
     message.fanned_out()
     message.stored(7)
@@ -108,7 +110,7 @@ def test_a_running_gateway_tells_of_messages_connections_and_its_end(collector, 
 
 def test_a_message_that_was_not_stored_is_an_error(collector, switched_on):
     on = switched_on()
-    message = on.message("*", 1)
+    message = on.message(RULES, "x", 1)
     message.failed("unavailable")
     message.fanned_out()
     on.close()
@@ -119,9 +121,9 @@ def test_a_message_that_was_not_stored_is_an_error(collector, switched_on):
 
 def test_a_message_goes_on_with_the_trace_it_came_with(collector, switched_on):
     on = switched_on(OTEL_TRACES_SAMPLER="parentbased_always_off", OTEL_SERVICE_NAME="mine")
-    assert on.message("*", 1) is None
-    assert on.message("*", 1, f"00-{TRACE}-{SPAN}-00") is None
-    message = on.message("*", 1, PARENT)
+    assert on.message(RULES, "x", 1) is None
+    assert on.message(RULES, "x", 1, f"00-{TRACE}-{SPAN}-00") is None
+    message = on.message(RULES, "x", 1, PARENT)
     message.stored(1)
     message.fanned_out()
     on.close()

@@ -132,7 +132,7 @@ class Fanout:
     ) -> None:
         """Have the broker store a message; a sample of them is traced."""
         telemetry = self._owner.telemetry
-        span = telemetry.message(self.rules.pattern(channel), len(data), trace) if telemetry is not None else None
+        span = None if telemetry is None else telemetry.message(self.rules, channel, len(data), trace)
         if span is None:
             self.broker.publish(channel, data, key, done)
             return

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plumbline.streaming.core.closes import Ended
+from plumbline.streaming.core.rules import Resolved
 from plumbline.streaming.core.tracing import Parent, Sampling, parent_of
 from plumbline.streaming.server import log
 
@@ -78,16 +79,16 @@ class Telemetry:
         self._sampling = sampling
         self._tracer = provider.get_tracer("plumbline.streaming")
 
-    def message(self, pattern: str, size: int, traceparent: str | None = None) -> MessageSpan | None:
+    def message(self, rules: Resolved, channel: str, size: int, traceparent: str | None = None) -> MessageSpan | None:
         """Begin the span of a message that a client or program publishes; None if it is not sampled.
 
         Args:
-            pattern: The pattern of the rule that its channel follows; channels themselves are too many, and may name
-                people.
+            rules: Of channels; the pattern that this one follows is recorded.
+            channel: Where it is published; never recorded: channels are too many, and may name people.
             size: Bytes of its data; the data are never recorded.
             traceparent: What it says of its trace.
         """
-        parent = parent_of(traceparent)
+        parent = None if traceparent is None else parent_of(traceparent)
         if not self._sampling.wanted(parent, random.random()):  # noqa: S311 - a sample
             return None
         from opentelemetry.trace import SpanKind
@@ -95,7 +96,7 @@ class Telemetry:
         attributes = {
             "messaging.system": "plumbline",
             "messaging.operation.name": "publish",
-            "messaging.destination.template": pattern,
+            "messaging.destination.template": rules.pattern(channel),
             "messaging.message.body.size": size,
         }
         span = self._tracer.start_span("publish", _context(parent), SpanKind.PRODUCER, attributes)
