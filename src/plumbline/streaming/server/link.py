@@ -61,7 +61,7 @@ class Link:
         peer: Told from the next turn of the loop on.
     """
 
-    __slots__ = ("_ending", "_loop", "_rest", "fd", "peer", "sock")
+    __slots__ = ("_ending", "_loop", "fd", "peer", "rest", "sock")
     secure = False
     batch_bytes = 65536  # per writev; large enough that its fixed cost vanishes
     started = True  # the bytes that come are the client's own; of a TLS link only after the handshake
@@ -71,7 +71,7 @@ class Link:
         self.sock = sock
         self.fd = sock.fileno()
         self.peer = peer
-        self._rest: memoryview | None = None
+        self.rest: memoryview | None = None
         self._ending = False
         loop.add_reader(self.fd, self._readable)
 
@@ -83,7 +83,7 @@ class Link:
     @property
     def held(self) -> int:
         """Bytes that the kernel has not taken yet."""
-        return len(self._rest) if self._rest is not None else 0
+        return len(self.rest) if self.rest is not None else 0
 
     def write(self, frames: list[bytes]) -> int | None:
         """Write without waiting; nothing may be held.
@@ -99,21 +99,31 @@ class Link:
             self.abort()
             return None
 
+    def write_one(self, frame: bytes) -> int | None:
+        """Write one frame as `write` does; this is where messages go out, so it is short."""
+        try:
+            return os.write(self.fd, frame)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            self.abort()
+            return None
+
     def hold(self, rest: bytes) -> None:
         """Write this as soon as the kernel takes it, behind what is held already."""
         if self.fd < 0 or not rest:
             return
-        if self._rest is None:
-            self._rest = memoryview(rest)
+        if self.rest is None:
+            self.rest = memoryview(rest)
             self._loop.add_writer(self.fd, self._writable)
         else:
-            self._rest = memoryview(bytes(self._rest) + rest)
+            self.rest = memoryview(bytes(self.rest) + rest)
 
     def send(self, data: bytes) -> None:
         """Write this, or hold what the kernel does not take of it."""
         if self.fd < 0:
             return
-        count = 0 if self._rest is not None else self.write([data])
+        count = 0 if self.rest is not None else self.write([data])
         if count is not None:
             self.hold(data[count:])
 
@@ -129,7 +139,7 @@ class Link:
     def close(self) -> None:
         """Close when what is held is out."""
         self._ending = True
-        if self._rest is None:
+        if self.rest is None:
             self._close()
 
     def finish(self) -> None:
@@ -138,7 +148,7 @@ class Link:
         Closed at once, a socket with unread bytes resets the connection, and the answer is lost with it.
         """
         with contextlib.suppress(OSError):  # it is gone already
-            if self._rest is None and self.fd >= 0:
+            if self.rest is None and self.fd >= 0:
                 self.sock.shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
@@ -174,18 +184,18 @@ class Link:
             return None
 
     def _writable(self) -> None:
-        if self._rest is None:
+        if self.rest is None:
             return
         try:
-            self._rest = self._rest[os.write(self.fd, self._rest) :]
+            self.rest = self.rest[os.write(self.fd, self.rest) :]
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             self._close()
             return
-        if self._rest:
+        if self.rest:
             return
-        self._rest = None
+        self.rest = None
         self._loop.remove_writer(self.fd)
         if self._ending:
             self._close()
@@ -198,7 +208,7 @@ class Link:
         self._loop.remove_reader(self.fd)
         self._loop.remove_writer(self.fd)
         self.fd = -1
-        self._rest = None
+        self.rest = None
         self.sock.close()
         self._loop.call_soon(self._tell)
 

@@ -162,6 +162,10 @@ class TlsLink(Link):
         self._flush()
         return len(plain) if self.open else None
 
+    def write_one(self, frame: bytes) -> int | None:
+        """Encrypt one frame and write what the kernel takes."""
+        return self.write([frame])
+
     def hold(self, rest: bytes) -> None:
         """Encrypt this and write it behind what is held already."""
         if self.open and rest and self._encrypt(rest):

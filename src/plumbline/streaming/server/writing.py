@@ -274,11 +274,13 @@ class Writing:
             self.owner.counters.coalesced += 1
 
     def _write(self, frame: bytes, now: float) -> None:
-        count = self.link.write([frame])
+        link = self.link
+        count = link.write_one(frame)
         if count is None:
             return
         self.last_io = now
-        self._hold(b"" if count == len(frame) else frame[count:])
+        if count != len(frame) or link.rest is not None:
+            self._hold(frame[count:])
 
     def _hold(self, rest: bytes) -> None:
         """Leave the rest of a frame with the link, and note what it holds."""
