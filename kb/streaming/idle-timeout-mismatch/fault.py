@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbline.lab import Fault, Felt, Lab, Topology, Workload
 
-HEARTBEAT_S = 3.0
+HEARTBEAT_S = 2.0  # each look of the diagnostic waits for one; the cut at 1.2 s stays well below
 HEALTHY = "timeout tunnel 1h"
 FAULTY = "timeout tunnel 1200ms"
 HAPROXY = f"""

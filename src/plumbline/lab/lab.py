@@ -16,6 +16,7 @@ from typing import Any
 
 from plumbline.diagnosis.targets import LabEndpoint, LabState
 from plumbline.evidence import Endpoint
+from plumbline.lab.crowds import Crowds
 from plumbline.lab.environment import environment, make_commands
 from plumbline.lab.errors import LabError
 from plumbline.lab.fault import Topology
@@ -23,11 +24,10 @@ from plumbline.lab.holds import started
 from plumbline.lab.keeper.namespace import inhabitants, of, pin
 from plumbline.lab.link import Link
 from plumbline.lab.logs import after
-from plumbline.lab.parts.builder import MAIN, Builder
+from plumbline.lab.parts.builder import MAIN
 from plumbline.lab.parts.front import FrontPart
 from plumbline.lab.parts.host import START_S, Process
-from plumbline.lab.population import Census, Population
-from plumbline.lab.questions import answers, census, measure
+from plumbline.lab.questions import answers, measure
 from plumbline.lab.service import Service, Workload
 from plumbline.streaming.probes.adminclient import AdminError, ask
 
@@ -42,14 +42,13 @@ class Outcome:
     output: str
 
 
-class RunningLab(Builder):
+class RunningLab(Crowds):
     """Implements `plumbline.lab.Lab`; `running` makes one."""
 
     def __init__(self, topology: Topology, purpose: str, problem: str | None) -> None:
         super().__init__(topology, f"{(problem or purpose).replace('.', '-')}-{secrets.token_hex(3)}")
         self.purpose = purpose
         self.problem = problem
-        self._since = 0.0
         self._offsets: dict[Path, int] = {}
         self._steps = 0
         self._namespace: str | None = None
@@ -146,11 +145,6 @@ class RunningLab(Builder):
         return self.cgroup / (self._group.limit_file if self._group else "")
 
     @property
-    def url(self) -> str:
-        """Address that clients use."""
-        return self._front.url if self._front else self.main.url
-
-    @property
     def endpoint(self) -> Endpoint:
         """The lab as a target of diagnostics, for processes outside of its network namespace too."""
         gateway = self._gateway
@@ -189,33 +183,6 @@ class RunningLab(Builder):
     def client(self, script: str, *argv: str) -> int:
         """Start a script of `plumbline.lab.clients` and return its pid."""
         return self.launch(script, [sys.executable, "-m", f"plumbline.lab.clients.{script}", self.url, *argv])
-
-    def populate(self, population: Population) -> None:
-        """Send many clients, and return when they have begun.
-
-        Raises:
-            LabError: They cannot be started, or the name is taken.
-        """
-        where = self.part(population.at).url if population.at else self.url
-        socket = self._census(population.name)
-        argv = [sys.executable, "-m", "plumbline.lab.clients.population", where, str(socket)]
-        self.launch(population.name, [*argv, json.dumps(asdict(population))])
-        self.until(lambda: answers(socket), f"the population '{population.name}' answers")
-
-    def population(self, name: str, window_s: float = 2.0) -> Census:
-        """Return what a population saw in the last seconds, but not before the last `mark`.
-
-        Raises:
-            LabError: It does not answer.
-        """
-        return census(self._census(name), window_s, self._since)
-
-    def disperse(self, name: str) -> None:
-        """End a population."""
-        self.stop(name)
-
-    def _census(self, name: str) -> Path:
-        return self.folder / f"{name}.sock"
 
     def workers(self) -> list[dict[str, Any]]:
         """Return what the supervisor says of its workers.

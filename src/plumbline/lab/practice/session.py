@@ -103,9 +103,10 @@ class Session:
         self.stage.wait(hurts, self.stage.patience.felt_s, lambda: f"no client feels it: {felt.sentence}")
         said = (*problem.symptoms.complaint, *problem.symptoms.observation, *problem.symptoms.exception)[0]
         self.say(f"Now it is broken. A colleague writes: “{said}”\nThe clients say: {felt.sentence}")
+        admin = self.stage.lab.endpoint.admin  # a topology with another victim has no gateway
+        look = f" · plumb gateway show --admin {admin} queues" if admin else ""
         self.say(
-            "Meanwhile, in another terminal, the target 'lab' is this broken lab: plumb diagnose · "
-            f"plumb gateway show --admin {self.stage.lab.gateway.admin} queues\n"
+            f"Meanwhile, in another terminal, the target 'lab' is this broken lab: plumb diagnose{look}\n"
             "In a browser, if 'plumb up' runs, so does the panel of the guide: "
             f"http://127.0.0.1:8000{ProblemId.parse(self.stage.subject.id).url}"
         )

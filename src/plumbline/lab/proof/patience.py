@@ -16,7 +16,8 @@ class Patience:
         hold_s: How long red must last without a fix, and green with one, in seconds.
         hold_runs: Runs of the diagnostic in a row that must agree over that time.
         decoy_s: How long a decoy is watched, in seconds, as long as it is not known how long the fix took.
-        decoy_factor: How long then: so many times as long as the fix took to turn green at the same time.
+        decoy_factor: How long then: so many times as long as the fix took to turn green beside it, but at most
+            `hold_s` more.
         step_s: For one step of the guide, in seconds.
         poll_s: Pause between two looks, in seconds.
         window_s: Length of the window of the workload's measurements, in seconds.

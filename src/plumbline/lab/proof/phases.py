@@ -206,7 +206,8 @@ def _chance_s(stage: Stage, fix_took_s: Callable[[], float | None] | None) -> fl
     """Return how long a decoy may take to work, in seconds: longer than the fix took beside it."""
     took_s = fix_took_s() if fix_took_s is not None else None
     if took_s is not None:
-        return max(stage.patience.hold_s, stage.patience.decoy_factor * took_s)
+        more_s = min(stage.patience.hold_s, took_s * (stage.patience.decoy_factor - 1))
+        return max(stage.patience.hold_s, took_s + more_s)
     return max(stage.patience.hold_s, min(stage.subject.problem.proof.recover_within_s, stage.patience.decoy_s))
 
 

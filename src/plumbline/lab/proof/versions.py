@@ -6,6 +6,8 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
+from plumbline.lab.parts import Nats
+from plumbline.lab.parts.nats import program
 from plumbline.lab.proof.subject import Subject
 
 _PACKAGES = ("plumbline", "websockets", "httptools", "uvloop")
@@ -21,7 +23,19 @@ def versions(subject: Subject) -> dict[str, str]:
             continue
     if subject.fault.topology.haproxy is not None and (text := _haproxy()):
         found["HAProxy"] = text
+    if any(isinstance(part, Nats) for part in subject.fault.topology.parts) and (text := _nats()):
+        found["nats-server"] = text
     return found
+
+
+def _nats() -> str | None:
+    try:
+        told = subprocess.run(
+            [program() or "nats-server", "-v"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.rpartition("v")[2].strip() or None  # nats-server: v2.15.1
 
 
 def _haproxy() -> str | None:
