@@ -20,3 +20,16 @@ def test_the_example_prints_what_the_page_shows(tmp_path):
     )
     assert done.stderr == ""
     assert done.stdout == block("example-output")
+
+
+def test_the_log_events_of_the_page_are_those_of_the_workers():
+    folder = Path(__file__).parents[3] / "src/plumbline/streaming/workers"
+    source = "\n".join(path.read_text() for path in folder.glob("*.py"))
+    events = set(re.findall(r'log\.event\(\s*logging\.\w+,\s*"([a-z ]+)"', source)) - {
+        "reload failed"
+    }  # the gateway's own
+    section = PAGE.split("### Log lines of the supervisor")[1].split("\n## ")[0]
+    told = {
+        name for row in re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+    }
+    assert told == events

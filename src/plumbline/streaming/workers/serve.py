@@ -23,8 +23,8 @@ from plumbline.streaming.server.options import BadInputError, settings_from
 OWN = frozenset(
     {"listen", "admin", "workers", "pin", "metrics_listen", "autoscale", "inside", "reuse_port", "listen_fd"}
 )
-CONNECTIONS_FILLED = 0.7  # of what one worker may hold: growing takes seconds, and clients go on coming meanwhile
-DELIVERIES_PER_WORKER = 30_000  # a second: half of what one core delivered in benchmarks/streaming
+CONNECTIONS_FILLED = 0.7  # of what one worker may hold: starting one takes time, and clients go on coming
+DELIVERIES_PER_WORKER = 30_000  # a second: a start, for small messages; measure your own and write a policy
 SPARE_FILES = 100  # descriptors of a worker that are no connections
 
 
