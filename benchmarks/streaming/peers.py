@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Server:
 
 
 class MissingPeerError(Exception):
-    """A peer cannot be had here; one sentence."""
+    """A peer cannot be had here."""
 
 
 def run(*command: Any, **options: Any) -> str:
@@ -129,8 +129,7 @@ def process(
 
     Args:
         name: Of its log in .plumbline/bench.
-        command: Words.
-        env: More of the environment.
+        command: Words; `env` is more of the environment.
         port: The port, if it is known; else its first line of output is waited for.
         log_port: Expression that finds the port in the log instead.
     """
@@ -298,5 +297,5 @@ PEERS = {
 @contextmanager
 def start(name: str) -> Iterator[Server]:
     """Start a peer by its name."""
-    with ExitStack() as stack:
-        yield stack.enter_context(PEERS[name]())
+    with PEERS[name]() as server:
+        yield server
