@@ -5,6 +5,7 @@ import os
 import re
 import selectors
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -129,7 +130,8 @@ def process(
 
     Args:
         name: Of its log in .plumbline/bench.
-        command: Words; `env` is more of the environment.
+        command: Words.
+        env: More of the environment.
         port: The port, if it is known; else its first line of output is waited for.
         log_port: Expression that finds the port in the log instead.
     """
@@ -178,8 +180,6 @@ def _logged(child: subprocess.Popen[bytes], log: Path, expression: str) -> int:
 
 def free_port() -> int:
     """Return a port that nobody has, for servers that cannot take a free one themselves."""
-    import socket
-
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
