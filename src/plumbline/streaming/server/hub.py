@@ -10,20 +10,19 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from plumbline.streaming.core import answers
 from plumbline.streaming.core.broker import Broker, BrokerError, Position
-from plumbline.streaming.core.closes import SLOW_CONSUMER, Ended, Ledger
+from plumbline.streaming.core.closes import Ended, Ledger
 from plumbline.streaming.core.commands import Command, RequestError
 from plumbline.streaming.core.counters import Counters
 from plumbline.streaming.core.identity import Identity
 from plumbline.streaming.core.local import LocalBroker
-from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.outbox import Limits
 from plumbline.streaming.core.parsing import requests_in
 from plumbline.streaming.core.request import Request
-from plumbline.streaming.core.settings import Overflow, Settings
+from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log, report
 from plumbline.streaming.server.acceptor import Acceptor
+from plumbline.streaming.server.backlog import Backlog
 from plumbline.streaming.server.canary import Canary
 from plumbline.streaming.server.connection import Connection
 from plumbline.streaming.server.door import Door
@@ -40,7 +39,7 @@ from plumbline.streaming.server.watch import Watch
 from plumbline.streaming.server.writing import Writing
 
 
-class Hub:
+class Hub(Backlog):
     """Connections and their events.
 
     Args:
@@ -138,7 +137,7 @@ class Hub:
         """Call this when the current callback is done."""
         self._loop.call_soon(callback)
 
-    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+    def later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Call this after that time."""
         self._loop.call_later(seconds, callback)
 
@@ -197,7 +196,7 @@ class Hub:
         try:
             self.meters.message(connection, len(text), commands)
         except RequestError as refused:
-            self._refuse_all(connection, text, refused)
+            self.requests.refuse(connection, text, refused)
         else:
             self.requests.received(connection, text)
 
@@ -230,46 +229,6 @@ class Hub:
         else:
             connection.link.reading(on=True)
             self.watch.heartbeats.add(connection, self.now())
-
-    def flush_later(self, connection: Writing) -> None:
-        """Flush this connection at the end of the turn."""
-        self.begin_turn()
-        self._corked.append(connection)
-
-    def stalled(self, connection: Writing) -> None:
-        """Watch a client that takes no bytes."""
-        self.watch.stalled(connection)
-
-    def writable(self, connection: Writing) -> None:
-        """Let publishers go on that wait for this client."""
-        if not connection.blocked:
-            self.watch.moving(connection)
-        self.fanout.wake(connection)
-
-    def policy(self, channel: str | None) -> Overflow:
-        """Return what a full queue does with this channel's messages; with None, with answers."""
-        return self.settings.overflow if channel is None else self.rules.of(channel).overflow
-
-    def overflowed(self, connection: Writing, channel: str | None, dropped: int) -> None:
-        """Count a full queue, and close the connection if the channel's policy says so."""
-        policy = self.policy(channel)
-        self.counters.overflows[policy] += 1
-        if dropped:
-            self.counters.dropped[policy] += dropped
-        if not connection.dropping:  # one line per episode, not one per message
-            connection.dropping = True
-            log.event(
-                logging.WARNING,
-                "outbound queue full",
-                connection=connection,
-                queued_bytes=connection.outbox.waiting_bytes,
-                limit_bytes=self.settings.queue_max_bytes,
-                queued_messages=len(connection.outbox),
-                limit_messages=self.settings.queue_max_messages,
-                action=policy if dropped else Overflow.DISCONNECT,
-            )
-        if not dropped:
-            self.end(connection, SLOW_CONSUMER, "reads more slowly than its channels speak")
 
     def refused(self, connection: Writing, code: int, sentence: str) -> None:
         """Close a client for what it sent."""
@@ -325,22 +284,6 @@ class Hub:
             age_s=ended.age_s,
         )
 
-    def _refuse_all(self, connection: Writing, text: str, refused: RequestError) -> None:
-        """Answer each request of a message that was not carried out."""
-        for request in requests_in(text):
-            self.counters.errors[refused.code] += 1
-            refused.request = request
-            connection.deliver(Message(answers.error(refused)), self.now())
-
-    def reconsider(self, connection: Writing) -> None:
-        """Apply changed limits to what waits already, and let those go on who waited under the old ones."""
-        before = connection.outbox.dropped
-        if not connection.outbox.trim(self.limits, self.policy):
-            self.overflowed(connection, None, 0)
-        elif connection.outbox.dropped != before:
-            self.overflowed(connection, None, connection.outbox.dropped - before)
-        self.fanout.wake(connection)
-
     def _leave(self, connection: Writing) -> None:
         """Forget its subscriptions, its waiting requests, and that others wait for it."""
         self.fanout.leave(connection)
@@ -350,16 +293,3 @@ class Hub:
     def accept_failed(self, error: OSError) -> None:
         """Count a failed accept."""
         self.counters.accept_failures[errno.errorcode.get(error.errno or 0, "OTHER")] += 1
-
-    def begin_turn(self) -> None:
-        """See that what is joined within this turn of the loop goes out at its end."""
-        if not self._turning:
-            self._turning = True
-            self._loop.call_soon(self._end_turn)
-
-    def _end_turn(self) -> None:
-        self._turning = False
-        self.turn += 1
-        corked, self._corked = self._corked, []
-        for connection in corked:
-            connection.flush()

@@ -17,7 +17,7 @@ from plumbline.streaming.core.commands import (
     Unsubscribe,
 )
 from plumbline.streaming.core.message import Message
-from plumbline.streaming.core.parsing import parse_all
+from plumbline.streaming.core.parsing import parse_all, requests_in
 from plumbline.streaming.core.setting_kinds import Overflow
 from plumbline.streaming.server import log, verbs
 from plumbline.streaming.server.fanout import ENVELOPE_BYTES
@@ -80,6 +80,13 @@ class Requests:
             lane.parked.extend(todo)
         else:
             self._work(connection, todo)
+
+    def refuse(self, connection: Writing, text: str, because: RequestError) -> None:
+        """Answer each request of a message that is not carried out."""
+        for request in requests_in(text):
+            self._owner.counters.errors[because.code] += 1
+            because.request = request
+            self._say(connection, answers.error(because))
 
     def gone(self, connection: Writing) -> None:
         """Forget a connection's requests."""
