@@ -274,6 +274,19 @@ def test_the_same_key_is_stored_once_and_history_tells(run, fast):
     run(test())
 
 
+def test_a_burst_beyond_the_rate_is_held_back_and_nobody_is_closed(run, fast):
+    async def test():
+        settings = Settings(commands_per_s=200, burst_s=1, history_messages=1000)
+        async with Gateway(settings) as gateway, Client(gateway.url, options=fast()) as client:
+            await asyncio.gather(*(client.publish("c", n) for n in range(500)))
+            assert sum(gateway.stats()["closes"].values()) == 0
+            past = await client.history("c")
+            assert sorted(message.data for message in past.messages) == list(range(500))
+            assert client.counts.retried > 0
+
+    run(test())
+
+
 def test_who_comes_and_goes_is_told_to_those_who_joined(run, fast):
     async def test():
         options = {"options": fast()}

@@ -20,7 +20,7 @@ class Ask:
         deadline: Clock time at which it fails.
         hint: Said when it was not answered.
         lasting: It is of use on another connection too.
-        tries: How often the gateway refused it for now.
+        tries: How often it was sent.
         sent: It was sent on this connection.
     """
 

@@ -215,7 +215,7 @@ class Client:
             return position_of(await answer)
         finally:
             if answer.cancelled():
-                session.forget(answer)
+                session.forget(answer, self._loop.time())
 
     async def history(self, channel: str, *, since: Position | None = None, limit: int | None = None) -> Past:
         """Return what was published.
@@ -269,7 +269,7 @@ class Client:
             return await answer
         finally:
             if answer.cancelled():
-                session.forget(answer)
+                session.forget(answer, self._loop.time())
 
     async def _past_since(self, channel: str, since: Position) -> Past:
         return await self.history(channel, since=since)

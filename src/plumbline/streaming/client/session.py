@@ -6,21 +6,25 @@ Whoever holds it tells what happened (`opened`, `received`, `lost`, `tick`) or w
 
 from __future__ import annotations
 
+import heapq
 from random import Random
 from typing import Any
 
 from plumbline.streaming.client import wire
 from plumbline.streaming.client.actions import Action, Advice, Answer, Fail, Greeted, Hang
 from plumbline.streaming.client.asks import Ask, Asks
-from plumbline.streaming.client.backoff import delay_s
 from plumbline.streaming.client.counts import Counts
 from plumbline.streaming.client.desk import Desk
 from plumbline.streaming.client.errors import ClientError, NoAnswerError, RefusedError
 from plumbline.streaming.client.reading import Reading, for_now, refusal
-from plumbline.streaming.client.track import ANEW, Track
+from plumbline.streaming.client.track import Track
 from plumbline.streaming.core.broker import Position
 from plumbline.streaming.core.commands import Mode
 
+WINDOW = 64  # requests under way on one connection; the gateway reads no more of a client from 256 on (`max_pending`)
+CAREFUL = 2  # ... for a while after it said `rate-limited`: it closes those who go on (`max_refusals` in ten seconds)
+CAREFUL_S = 10.0
+PAUSE_S = (0.25, 0.75)
 UNKNOWN_FATE = "; it may have been carried out: publish again with the same key, and it is stored once"
 
 
@@ -40,6 +44,9 @@ class Session:
         self.reading = Reading(self._desk)
         self._connection = 0  # counts connections, so that a time set for one does not end another
         self._connected = False
+        self._unsent: list[int] = []  # a heap: ids grow, so the oldest goes first
+        self._under_way = 0
+        self._paused_until = self._careful_until = 0.0
 
     @property
     def greeted(self) -> bool:
@@ -78,27 +85,28 @@ class Session:
         """Publish JSON text; the key makes it safe to send again on another connection."""
         request = self._desk.next_id()
         text = wire.publication(request, channel, data, key)
-        self._add(Ask(request, "publish", text, token, timeout_s, now + timeout_s, UNKNOWN_FATE))
+        self._add(Ask(request, "publish", text, token, timeout_s, now + timeout_s, UNKNOWN_FATE), now)
 
     def request(self, token: Any, verb: str, value: str, timeout_s: float, now: float, **more: Any) -> None:
         """Ask for history or presence, or show a fresh token; the last ends with its connection."""
         request = self._desk.next_id()
         text = wire.command(request, verb, value, **more)
         lasting = verb != "auth"
-        self._add(Ask(request, verb, text, token, timeout_s, now + timeout_s, lasting=lasting))
+        self._add(Ask(request, verb, text, token, timeout_s, now + timeout_s, lasting=lasting), now)
 
-    def forget(self, token: Any) -> None:
+    def forget(self, token: Any, now: float) -> None:
         """Wait no more for this answer: who asked has gone."""
         for ask in self._asks:
             if ask.token is token:
-                self._asks.pop(ask.request)
+                self._remove(ask, now)
 
     def close(self, error: ClientError) -> None:
         """End everything."""
         self._lose()
         self.reading.close(error)
         for ask in self._asks:
-            self._fail(ask, error)
+            self._asks.pop(ask.request)
+            self._desk.actions.append(Fail(ask.token, error))
 
     # What the socket tells.
 
@@ -111,6 +119,8 @@ class Session:
     def lost(self) -> None:
         """Take in that the connection is gone."""
         self._lose()
+        self._under_way = 0
+        self._paused_until = 0.0
         for ask in self._asks.disconnected():
             self._desk.actions.append(Fail(ask.token, ClientError(f"the connection was lost before {ask.verb} ended")))
 
@@ -137,8 +147,8 @@ class Session:
             kind, what = key
             if kind == "request":
                 self._late(int(what), now)
-            elif kind == "retry":
-                self._again(int(what))
+            elif kind == "pause":
+                self._pump(now)
             elif kind == "hello":
                 if what == self._connection and self._connected and not self.greeted:
                     self._hang("the gateway did not greet")
@@ -147,11 +157,26 @@ class Session:
 
     # How it is done.
 
-    def _add(self, ask: Ask) -> None:
+    def _add(self, ask: Ask, now: float) -> None:
         self._asks.add(ask)
         self._desk.wake_at(ask.deadline, ("request", ask.request))
-        if self.greeted:
-            self._send(ask)
+        heapq.heappush(self._unsent, ask.request)
+        self._pump(now)
+
+    def _pump(self, now: float) -> None:
+        """Send what waits, in order, as long as the gateway can be expected to take it."""
+        window = CAREFUL if now < self._careful_until else WINDOW
+        while self.greeted and now >= self._paused_until and self._unsent and self._under_way < window:
+            ask = self._asks.get(heapq.heappop(self._unsent))
+            if ask is not None:
+                self._send(ask)
+
+    def _remove(self, ask: Ask, now: float) -> None:
+        """Wait for this answer no more: another request may be sent."""
+        self._asks.pop(ask.request)
+        if ask.sent:
+            self._under_way -= 1
+            self._pump(now)
 
     def _send(self, ask: Ask) -> None:
         limit = self._desk.limits.max_message_bytes
@@ -161,21 +186,18 @@ class Session:
             self._desk.actions.append(Fail(ask.token, RefusedError("too-large", sentence)))
             return
         ask.sent = True
+        self._under_way += 1
+        self.counts.retried += ask.tries > 0
+        ask.tries += 1
         self._desk.say(ask.text)
-
-    def _again(self, request: int) -> None:
-        ask = self._asks.get(request)
-        if ask is not None and self.greeted and not ask.sent:
-            self.counts.retried += 1
-            self._send(ask)
 
     def _late(self, request: int, now: float) -> None:
         ask = self._asks.get(request)
         if ask is not None and ask.deadline <= now:
-            self._fail(ask, NoAnswerError(ask.verb, ask.timeout_s, ask.hint))
+            self._fail(ask, NoAnswerError(ask.verb, ask.timeout_s, ask.hint), now)
 
-    def _fail(self, ask: Ask, error: ClientError) -> None:
-        self._asks.pop(ask.request)
+    def _fail(self, ask: Ask, error: ClientError, now: float) -> None:
+        self._remove(ask, now)
         self._desk.actions.append(Fail(ask.token, error))
 
     def _hang(self, sentence: str) -> None:
@@ -197,12 +219,12 @@ class Session:
         if ask is None or not ask.sent:
             return
         if not isinstance(error, dict):
-            self._asks.pop(ask.request)
+            self._remove(ask, now)
             self._desk.actions.append(Answer(ask.token, told))
         elif for_now(error):
             self._wait(ask, refusal(error), now)
         else:
-            self._fail(ask, refusal(error))
+            self._fail(ask, refusal(error), now)
 
     def _rejected(self, error: Any) -> None:
         """Take in that a whole message was refused: nobody knows which requests; smaller ones may be taken."""
@@ -212,14 +234,18 @@ class Session:
         self._desk.actions.append(Hang(f"the gateway refused a whole message: {because}"))
 
     def _wait(self, ask: Ask, refused: RefusedError, now: float) -> None:
-        """Ask again later, unless that is after the time that the request has."""
-        waiting_s = (refused.retry_after_s or 0.0) + delay_s(ask.tries, ANEW, self._desk.rng)
-        if now + waiting_s >= ask.deadline:
-            self._fail(ask, refused)
-            return
-        ask.tries += 1
-        ask.sent = False
-        self._desk.wake_at(now + waiting_s, ("retry", ask.request))
+        """Ask again later, and hold the others back as well, unless that is after the time that the request has."""
+        waiting_s = (refused.retry_after_s or 0.0) + self._desk.rng.uniform(*PAUSE_S)
+        self._paused_until = max(self._paused_until, now + waiting_s)
+        if refused.code == "rate-limited":
+            self._careful_until = self._paused_until + CAREFUL_S
+        if self._paused_until >= ask.deadline:
+            self._fail(ask, refused, now)
+        else:
+            ask.sent = False
+            self._under_way -= 1
+            heapq.heappush(self._unsent, ask.request)
+        self._desk.wake_at(self._paused_until, ("pause", 0))
 
     def _of_channel(self, told: dict[str, Any], now: float) -> None:
         channel = told["channel"]
@@ -242,9 +268,8 @@ class Session:
         self.counts.connected += 1
         self._desk.actions.append(Greeted(str(hello.get("client", ""))))
         self.reading.greeted(now)
-        for ask in self._asks:
-            self.counts.retried += ask.tries > 0
-            self._send(ask)
+        self._unsent = sorted(ask.request for ask in self._asks)
+        self._pump(now)
 
     def _advised(self, told: Any) -> None:
         try:
