@@ -158,3 +158,12 @@ def test_it_is_ready_when_a_message_comes_back_and_not_when_the_broker_stores_no
     hub.draining = True
     assert "draining" in http(gateway).ask("GET /readyz").answer()[2]
     assert http(gateway).ask("GET /healthz").answer()[0] == 200
+
+
+def test_a_request_that_the_broker_never_answers_is_answered_all_the_same(start, http, monkeypatch):
+    gateway = start()
+    monkeypatch.setattr("plumbline.streaming.server.reception.ANSWER_S", 0.05)
+    monkeypatch.setattr(gateway.gateway._hub.broker, "publish", lambda *_: None)
+    status, headers, body = post(http(gateway), b'{"channel":"a","data":1}').answer()
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert "no answer came in time" in body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ from plumbline.streaming.server.writing import Writing
 
 WEBSOCKET_PATHS = ("/", "/ws")
 EVENTS_PATH = "/sse"
+ANSWER_S = 30.0  # for which a plain request waits
 
 
 class Owner(connection.Owner, Protocol):
@@ -34,6 +36,9 @@ class Owner(connection.Owner, Protocol):
     connections: dict[int, Writing]
     door: Door
     canary: Canary
+
+    def later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Call this after that time."""
 
     def page(self, path: str) -> tuple[int, str, bytes] | None:
         """Return status, content type and body of a plain HTTP page, or None."""
@@ -133,6 +138,8 @@ def _exchange(owner: Owner, greeting: Greeting, request: Request, path: str) -> 
     made.headers = _cors(request)
     owner.door.enter(greeting, made, b"")
     owner.received(made, text)
+    if made.live:  # the broker has not answered yet
+        owner.later(ANSWER_S, lambda: made.close(0, "no answer came in time; whether it was carried out is not known"))
 
 
 def _admit(owner: Owner, greeting: Greeting, request: Request) -> None:
