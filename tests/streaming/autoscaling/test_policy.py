@@ -60,7 +60,10 @@ GOOD = {"max_replicas": 3, "metrics": [{"name": "connections", "average_value": 
             {"down": {"stabilization_s": 3601}},
             "down.stabilization_s: Input should be less than or equal to 3600, not 3601",
         ),
-        ({"down": {"rates": [{"type": "pods", "value": 1, "period": 3}]}}, "there is no 'down.rates.0.period'; did you mean 'period_s'?"),
+        (
+            {"down": {"rates": [{"type": "pods", "value": 1, "period": 3}]}},
+            "there is no 'down.rates.0.period'; did you mean 'period_s'?",
+        ),
         ({"down": {"rates": [{"type": "pods", "value": 1, "period_s": 1801}]}}, "less than or equal to 1800"),
         ({"up": {"rates": []}}, "up.rates: Tuple should have at least 1 item"),
         ({"up": {"tolerance": -0.1}}, "greater than or equal to 0, not -0.1"),
