@@ -14,6 +14,8 @@ import yaml
 
 from plumbline.catalogue import Catalogue
 from plumbline.streaming.server.metrics import metrics_table
+from plumbline.streaming.server.options import settings_from
+from plumbline.streaming.server.serve import serve
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/chart/plumbline-gateway"
@@ -28,7 +30,12 @@ VARIANTS = {
         "imagePullSecrets": [{"name": "registry"}],
         "workersPerPod": 4,
         "channels": {"scores.*": {"overflow": "latest", "history_messages": 100}},
-        "auth": {"existingSecret": "keys", "issuer": "https://login.example.org", "audience": "gateway"},
+        "auth": {
+            "existingSecret": "keys",
+            "files": ["new.pem", "old.pem"],
+            "issuer": "https://login.example.org",
+            "audience": "gateway",
+        },
         "tls": {"existingSecret": "tls"},
         "broker": {"url": "tls://nats.example.org:4443", "credentialsSecret": "nats"},
         "service": {"type": "LoadBalancer", "annotations": {"a": "b"}},
@@ -82,6 +89,25 @@ def test_every_object_fits_its_schema(objects):
             jsonschema.validate(document, SCHEMAS[kind])
         else:
             kubernetes_validate.validate(document, KUBERNETES, strict=True)
+
+
+def test_the_gateway_understands_its_arguments_and_its_file(objects, tmp_path):
+    (tmp_path / "nats").mkdir()
+    (tmp_path / "nats/nats.creds").touch()
+    (tmp_path / "gateway.toml").write_text(objects["ConfigMap"]["data"]["gateway.toml"])
+    arguments = [one.replace("/etc/plumbline", str(tmp_path)) for one in container(objects)["args"]]
+    context = serve.make_context("serve", arguments)
+    assert context.params["listen"] == "0.0.0.0:8765"
+    settings = settings_from(context.params["config"], [])
+    assert settings.drain_s == 60
+    assert settings.token_keys in ("", "/etc/plumbline/keys/new.pem,/etc/plumbline/keys/old.pem")
+
+
+def test_metrics_are_asked_where_they_are_served(objects):
+    port = objects["ServiceMonitor"]["spec"]["endpoints"][0]["port"]
+    served = {one["name"] for one in objects["Service"]["spec"]["ports"]}
+    assert port in served <= {one["name"] for one in container(objects)["ports"]}
+    assert (port == "metrics") == any(one.startswith("--metrics-listen") for one in container(objects)["args"])
 
 
 def test_a_pod_has_time_to_drain(objects):
