@@ -136,6 +136,8 @@ FAULTS = [
         "gateway setting 'overflw' does not exist; did you mean 'overflow'?",
     ),
     (GUIDE, "set overflow=disconnect", "set overflow=disconect", 0, "did you mean 'disconnect'?"),
+    (GUIDE, "set overflow=disconnect", "set 'channels.a.*.overflw=latest'", 0, "did you mean 'overflow'?"),
+    (GUIDE, "set overflow=disconnect", "set channels.a.*.overflow=last", 0, "overflow"),
     (
         GUIDE,
         "plumb gateway set overflow=disconnect",
@@ -166,6 +168,13 @@ FAULTS = [
         "did you mean 'max_connections'?",
     ),
     (GUIDE, "## Fix", '```toml title="gateway.toml"\nx = [\n```\n\n## Fix', 0, "is no TOML"),
+    (
+        GUIDE,
+        "## Fix",
+        '```toml title="gateway.toml"\n[channels."a.*"]\nmode = "latest"\nhistry_s = 1\n```\n\n## Fix',
+        3,
+        "did you mean 'history_s'?",
+    ),
     (
         GUIDE,
         "## Fix",

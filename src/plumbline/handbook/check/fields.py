@@ -34,9 +34,12 @@ def setting_fault(key: str, value: str | None) -> str | None:
         key: The setting.
         value: Its value as text; None when the page shows a placeholder.
     """
+    from plumbline.streaming.core.rules import PREFIX
     from plumbline.streaming.core.settings import SettingError, Settings, kinds
 
     known = kinds()
+    if key.startswith(PREFIX):
+        return _rule_fault(key, value)
     if key not in known:
         return unknown("gateway setting", key, known)
     if value is None:
@@ -45,6 +48,17 @@ def setting_fault(key: str, value: str | None) -> str | None:
         Settings().changed({key: value})
     except SettingError as error:
         return f"gateway setting '{key}={value}': {error}"
+    return None
+
+
+def _rule_fault(key: str, value: str | None) -> str | None:
+    """Say what is wrong with `channels.<pattern>.<setting>`."""
+    from plumbline.streaming.core.settings import SettingError, Settings
+
+    try:
+        Settings().changed({key: "" if value is None else value})  # an empty text takes a value away, if there is such
+    except SettingError as error:
+        return f"gateway setting '{key}': {error}"
     return None
 
 
@@ -78,10 +92,21 @@ def _gateway(page: Page, fence: Fence) -> Iterator[Complaint]:
     if isinstance(document, Complaint):
         yield Complaint(page.source, document.line, document.sentence)
         return
-    for key, value in document.items():
+    for key, value in _flat(document):
         said = setting_fault(key, str(value) if isinstance(value, str | int | float) else None)
         if said:
-            yield Complaint(page.source, _line(fence, key), said)
+            yield Complaint(page.source, _line(fence, key.rpartition(".")[2]), said)
+
+
+def _flat(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield settings; those of channel rules as `channels.<pattern>.<setting>`."""
+    for key, value in document.items():
+        if key == "channels" and isinstance(value, dict):
+            for pattern, rules in value.items():
+                for name, one in rules.items() if isinstance(rules, dict) else []:
+                    yield f"channels.{pattern}.{name}", one
+        else:
+            yield key, value
 
 
 def _read(fence: Fence) -> dict[str, Any] | Complaint:
