@@ -295,7 +295,7 @@ PEERS = {
 
 
 @contextmanager
-def start(name: str) -> Iterator[Server]:
-    """Start a peer by its name."""
-    with PEERS[name]() as server:
+def start(name: str, *words: str) -> Iterator[Server]:
+    """Start a peer by its name; `words` are options of our own gateway."""
+    with PEERS[name](*words) as server:
         yield server
