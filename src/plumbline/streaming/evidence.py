@@ -78,6 +78,8 @@ class Close:
     age_s: float = measured("s", "time since it was accepted")
     clean: bool = measured("1", "both sides sent a close frame")
     ago_s: float = measured("s", "how long ago it ended")
+    peer: str = measured("", "the client's IP address; empty: unknown", secrecy="internal", default="")
+    size_bytes: int | None = measured("By", "size of the message that was refused, if that ended it", default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Assembler:
             raise CloseError(PROTOCOL_ERROR, "a continuation came without a message to continue")
         self._size += len(payload)
         if self._size > limit:
-            raise CloseError(TOO_BIG, f"the message has more than {limit} bytes")
+            raise CloseError(TOO_BIG, f"the message has more than {limit} bytes", self._size)
         return self._complete(payload, final=final)
 
     def _complete(self, payload: bytes, *, final: bool) -> str | None:

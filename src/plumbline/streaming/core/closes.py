@@ -88,11 +88,14 @@ class CloseError(Exception):
     Args:
         code: One of `CODES`.
         sentence: Why; sent to the client as the close reason (at most 123 bytes).
+        size_bytes: Size of the message that was refused, as far as it is known: its frame's announced length, or what
+            its fragments have come to.
     """
 
-    def __init__(self, code: int, sentence: str) -> None:
+    def __init__(self, code: int, sentence: str, size_bytes: int | None = None) -> None:
         self.code = code
         self.sentence = sentence
+        self.size_bytes = size_bytes
         super().__init__(sentence)
 
 
@@ -121,6 +124,8 @@ class Ended:
         age_s: Seconds since the connection was accepted.
         clean: Both sides said goodbye.
         at: Clock time of the close, in seconds.
+        peer: The client's IP address.
+        size_bytes: Size of the message that was refused, if that is why.
     """
 
     code: int
@@ -130,6 +135,8 @@ class Ended:
     age_s: float
     clean: bool
     at: float
+    peer: str = ""
+    size_bytes: int | None = None
 
 
 class Ledger:
@@ -155,6 +162,8 @@ class Ledger:
                 "age_s": round(item.age_s, 3),
                 "clean": item.clean,
                 "ago_s": round(max(0.0, now - item.at), 3),
+                "peer": item.peer,
+                "size_bytes": item.size_bytes,
             }
             for item in reversed(self._recent)
         ]

@@ -110,7 +110,7 @@ def _head(data: bytes | bytearray, at: int, limit: int) -> tuple[int, int]:
     if wide:
         size = _wide_size(data[at + 2 : at + 2 + wide], shortest=126 if wide == 2 else 1 << 16)
     if size > limit and not data[at] & _CONTROL:
-        raise CloseError(TOO_BIG, f"the message has more than {limit} bytes")
+        raise CloseError(TOO_BIG, f"the message has more than {limit} bytes", size)
     if there < 6 + wide:
         return 0, at + 6 + wide
     return at + 6 + wide, size

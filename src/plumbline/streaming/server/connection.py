@@ -15,6 +15,7 @@ from plumbline.streaming.core.frames import CLOSE, PING, PING_FRAME, PONG, close
 from plumbline.streaming.core.message import Message
 from plumbline.streaming.server import log, writing
 from plumbline.streaming.server.link import Link
+from plumbline.streaming.server.run import Run
 from plumbline.streaming.server.writing import Writing
 
 
@@ -65,6 +66,7 @@ class Connection(Writing):
                 if self.peer_code is not None or self.reader is None:
                     return
         except CloseError as error:
+            self.refused_bytes = error.size_bytes
             self._broken(error.code, error.sentence)
         except Exception:
             logging.getLogger(log.NAME).exception("internal error: connection=%s", self)
@@ -82,6 +84,15 @@ class Connection(Writing):
     def encode(self, message: Message) -> bytes:
         """Return the frame that all readers of the message share."""
         return message.frame
+
+    def _write_run(self, run: Run, now: float) -> None:
+        """Write the bytes that all readers share."""
+        whole = run.whole
+        count = self.link.write_one(whole)
+        if count == len(whole) and self.link.rest is None:
+            self.last_io = now
+        elif count is not None:
+            self._written(count, run.frames, run, now)
 
     def goodbye(self, code: int, sentence: str) -> bytes:
         """Return the close frame."""

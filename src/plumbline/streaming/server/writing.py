@@ -17,6 +17,7 @@ from plumbline.streaming.core.outbox import Item, Limits, Outbox
 from plumbline.streaming.core.setting_kinds import Overflow
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server.link import Link
+from plumbline.streaming.server.run import Run, cut
 
 WRITE_FRAMES = 64  # per writev
 
@@ -92,8 +93,9 @@ class Writing:
         "number",
         "outbox",
         "owner",
-        "parked",
         "port",
+        "refused_bytes",
+        "replays",
         "turn",
         "waiters",
     )
@@ -114,8 +116,9 @@ class Writing:
         self.dropping = False  # messages were dropped since the queue was last empty
         self.turn = -1  # the turn in which we last wrote directly
         self.ending: int | None = None  # the code we closed with
+        self.refused_bytes: int | None = None  # size of the message that ended it
         self.finishing: tuple[int, str] | None = None  # how to close when everything is sent
-        self.parked: deque[str] | None = None  # requests that wait, while the client is not read from
+        self.replays: deque[Callable[[], None]] | None = None  # what it missed, and there was no room for yet
         self.waiters: deque[Callable[[], None]] | None = None  # publishers that wait for room here
 
     def __str__(self) -> str:
@@ -169,13 +172,30 @@ class Writing:
                 owner.flush_later(self)
         self._queue(message, now)
 
-    def has_room(self, size: int) -> bool:
-        """Say whether `deliver` would lose nothing and close nothing."""
-        if not self.live or self.outbox.fits(size, self.owner.limits):
+    def take(self, run: Run, now: float) -> None:
+        """Send a channel's messages of this turn in one write, or queue them one by one."""
+        if not self.live:
+            return
+        turn = self.owner.turn
+        if self.blocked or self.outbox.queued_bytes or self.turn == turn:
+            for message in run.messages:
+                self.deliver(message, now)
+            return
+        self.turn = turn
+        self._write_run(run, now)
+
+    def has_room(self, size: int, messages: int = 1) -> bool:
+        """Say whether `deliver` would lose nothing and close nothing.
+
+        Args:
+            size: Bytes of the frames.
+            messages: How many; one alone may go out whatever its size, while the kernel takes bytes.
+        """
+        if not self.live or self.outbox.fits(size, self.owner.limits, messages):
             return True
         if not self.blocked:
             self.flush()
-        return not self.blocked or self.outbox.fits(size, self.owner.limits)
+        return (messages == 1 and not self.blocked) or self.outbox.fits(size, self.owner.limits, messages)
 
     def flush(self) -> None:
         """Write what waits, until the kernel takes no more."""
@@ -249,22 +269,27 @@ class Writing:
         self.outbox.in_flight = 0
         code, by, clean = self.how_it_ended()
         now = self.owner.now()
-        ended = Ended(code, label(code), by, now - self.last_io, now - self.accepted_at, clean, now)
+        idle_s, age_s = now - self.last_io, now - self.accepted_at
+        ended = Ended(code, label(code), by, idle_s, age_s, clean, now, self.host, self.refused_bytes)
         self.owner.gone(self, ended)
 
     # How it is done.
 
     def _queue(self, message: Message, now: float) -> None:
         frame = self.encode(message)
-        limits, channel = self.owner.limits, message.channel
-        if not self.outbox.fits(len(frame), limits) and not self.blocked:
+        if not self.outbox.fits(len(frame), self.owner.limits) and not self.blocked:
             self.flush()
             if not self.live:  # the connection broke, or everything was sent and it was to be closed then
                 return
             if not self.blocked:
                 self._write(frame, now)
                 return
-        outbox = self.outbox
+        self._offer(frame, message, now)
+
+    def _offer(self, frame: bytes, message: Message, now: float) -> None:
+        if not self.live:  # closed, because a message before this one did not fit
+            return
+        outbox, channel, limits = self.outbox, message.channel, self.owner.limits
         dropped, waiting = outbox.dropped, len(outbox)
         if not outbox.offer(Item(frame, channel, now, message.newest_only), limits, self.owner.policy):
             self.owner.overflowed(self, channel, 0)
@@ -272,6 +297,21 @@ class Writing:
             self.owner.overflowed(self, channel, outbox.dropped - dropped)
         elif len(outbox) == waiting:
             self.owner.counters.coalesced += 1
+
+    def _write_run(self, run: Run, now: float) -> None:
+        """Write messages of which each reader has bytes of its own."""
+        frames = [self.encode(message) for message in run.messages]
+        count = self.link.write_one(b"".join(frames))
+        if count is not None:
+            self._written(count, frames, run, now)
+
+    def _written(self, count: int, frames: list[bytes], run: Run, now: float) -> None:
+        """Note that so many bytes are taken care of; the others wait, frame by frame, as the policies say."""
+        self.last_io = now
+        sent, rest = cut(frames, count)
+        self._hold(rest)
+        for message, frame in zip(run.messages[sent:], frames[sent:], strict=True):
+            self._offer(frame, message, now)
 
     def _write(self, frame: bytes, now: float) -> None:
         link = self.link
