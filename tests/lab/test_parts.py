@@ -15,7 +15,7 @@ import pytest
 from plumbline.lab import LabError, MissingError, Population, Topology, Workload, needs
 from plumbline.lab.keeper import namespace
 from plumbline.lab.lab import RunningLab
-from plumbline.lab.parts import Clock, Cpu, Disk, Dns, Nats, Node, Server, Tls
+from plumbline.lab.parts import Clock, Cpu, Disk, Dns, Nats, Node, Server, Tls, builder
 from plumbline.lab.parts import nats as nats_part
 from plumbline.lab.parts.part import fill
 from plumbline.lab.proof import health
@@ -137,22 +137,27 @@ def test_a_source_of_time_can_be_wrong_without_touching_the_machines_clock(until
         assert "token refused: not yet valid" in lab.logs()
 
 
-def test_a_cache_that_does_not_coalesce_sends_everybody_to_its_upstream(until: Until) -> None:
+def test_a_cache_without_protection_sends_everybody_to_its_upstream(until: Until) -> None:
     topology = Topology(
         victim="cache",
         parts=(
             Server("db", "upstream", config={"connections": 2, "delay_s": 0.2}),
-            Server("cache", "cache", config={"upstream": "{db.url}", "ttl_s": 0.3}),
+            Server("cache", "cache", admin=True, config={"upstream": "{db.url}", "ttl_s": 0.3, "admin": "{admin}"}),
         ),
         workload=Workload(requests_hz=40.0, request_path="/get?key=a"),
     )
     with lab_of(topology) as lab:
         until(lambda: healthy(lab))
         assert waited(lab) == 1  # many ask for the same key, one question goes on
-        lab.part("cache").tell(coalesce=False)
+        assert lab.endpoint.admin == lab.environment["CACHE_ADMIN"]
+        lab.part("cache").tell(protection=False)
         until(lambda: waited(lab) > 2)
-        asked = lab.run('curl -s "${CACHE_URL}clear" "${CACHE_URL}stats"', timeout_s=30).output
-        assert json.loads(asked.replace("}{", "}\n{").splitlines()[-1])["hits"] > 0
+        set_back = lab.run('plumb gateway set --admin "$CACHE_ADMIN" protection=true', timeout_s=30)
+        assert set_back.output == "protection = True\n"
+        asked = json.loads(lab.run('curl -s "${CACHE_URL}stats"', timeout_s=30).output)
+        assert asked["protection"]
+        assert asked["most_at_once"] > 2
+        assert asked["hits"] > 0
 
 
 def waited(lab: RunningLab) -> int:
@@ -162,13 +167,38 @@ def waited(lab: RunningLab) -> int:
     return int(json.loads(told.output)["most_waiting"])
 
 
-def test_two_nats_servers_are_regions_joined_by_a_leaf_node() -> None:
-    parts = (Nats(domain="east"), Nats("nats-b", domain="west", leaf_of="nats"))
-    with lab_of(Topology(parts=parts)) as lab:
-        told = "until curl -s $NATS_B_MONITOR/leafz | grep -q '\"leafnodes\": 1'; do sleep 0.05; done"
-        asked = lab.run(f"restart-nats-b; {told}; curl -s $NATS_B_MONITOR/jsz | grep -o west", timeout_s=60)
-        assert asked.code == 0, asked.output
-        assert "west" in asked.output
+def test_two_gateways_of_a_cluster_share_their_channels(until: Until) -> None:
+    parts = (Nats(), Node("gateway-b", broker="nats"))
+    topology = Topology(broker="nats", parts=parts, workload=Workload(subscribers=4, subscribe_at=("gateway-b",)))
+    with lab_of(topology) as lab:
+        until(lambda: healthy(lab))
+        lab.gateway.restart()
+        until(lambda: healthy(lab))
+        assert lab.run("restart-nats", timeout_s=60).code == 0
+        until(lambda: healthy(lab))
+    assert lab.leftovers() == []
+
+
+def test_two_regions_mirror_each_other_over_a_leaf_node(until: Until) -> None:
+    parts = (
+        Nats(domain="east"),
+        Nats("nats-b", domain="west", leaf_of="nats"),
+        Node("gateway-b", broker="nats-b"),
+    )
+    plan = Workload(subscribers=4, subscribe_at=("gateway-b",))
+    with lab_of(Topology(broker="nats", monitored="nats-b", parts=parts, workload=plan)) as lab:
+        until(lambda: healthy(lab))
+        assert lab.endpoint.metrics == lab.environment["NATS_B_MONITOR"]
+        shown = lab.run('plumb gateway region show east west --broker "$NATS_B_URL" --json', timeout_s=60)
+        assert [one["role"] for one in json.loads(shown.output)] == ["home", "mirror"]
+        lab.part("nats").stop()
+        until(lambda: lab.service(1.0).delivery_ratio < 0.5)
+
+
+def test_regions_that_cannot_be_made_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "regions", lambda _: {"a": "nats", "b": "nats"})  # domains that the server has not
+    with pytest.raises(LabError, match="the regions cannot be made"), lab_of(Topology(broker="nats", parts=(Nats(),))):
+        pass
 
 
 def test_clients_trust_the_labs_own_authority_over_tls(until: Until) -> None:

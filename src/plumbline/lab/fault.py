@@ -46,7 +46,9 @@ class Topology:
         supervised: Start the gateway again when it dies, as systemd's `Restart=always` does.
         restart_delay_s: Pause before that, in seconds (`RestartSec=`).
         workers: Workers under a supervisor (`plumb gateway serve --workers N`); None: the gateway is one process.
-        broker: Name of the NATS part that the gateway is connected to; None: it needs none.
+        broker: Name of the NATS part that the gateway is connected to; None: it needs none. NATS parts with domains are
+            regions: the first is made home, the others mirror it.
+        monitored: Name of the NATS part whose monitoring pages are the target's `metrics`; None: the gateway's are.
         parts: What stands beside it, in the order of starting: values of `plumbline.lab.parts`.
         victim: Name of a `Server` part that stands instead of a gateway: clients and diagnostics go to it.
         populations: Many clients, from the start.
@@ -63,6 +65,7 @@ class Topology:
     restart_delay_s: float = 0.1
     workers: int | None = None
     broker: str | None = None
+    monitored: str | None = None
     parts: tuple[Part, ...] = ()
     victim: str | None = None
     populations: tuple[Population, ...] = ()

@@ -147,13 +147,13 @@ class RunningLab(Crowds):
     @property
     def endpoint(self) -> Endpoint:
         """The lab as a target of diagnostics, for processes outside of its network namespace too."""
-        gateway = self._gateway
+        gateway, monitored = self._gateway, self.topology.monitored
         return Endpoint(
             name="lab",
             url=self.url,
             pid=self.main.pid,
-            admin=str(gateway.admin) if gateway else None,
-            metrics=gateway.metrics if gateway else None,
+            admin=str(self.main.admin) if self.main.admin else None,
+            metrics=self.part(monitored).monitor if monitored else gateway.metrics if gateway else None,
             netns_of=self.link.pid if self.topology.netns else None,
             cgroup=str(self._group.folder) if self._group else None,
             patience_s=self.topology.patience_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from plumbline.lab.errors import LabError, MissingError
 from plumbline.lab.holds import Holds, started
 from plumbline.lab.keeper import cgroup as cgroups
+from plumbline.lab.logs import tail
 from plumbline.lab.parts.front import FrontPart
 from plumbline.lab.parts.gateway import GatewayPart
 from plumbline.lab.parts.host import START_S
+from plumbline.lab.parts.nats import regions
 from plumbline.lab.parts.node import NodePart
 from plumbline.lab.parts.part import Built
 from plumbline.lab.parts.server import ServerPart
@@ -118,8 +121,15 @@ class Builder:
         return fields
 
     def broker_options(self, broker: str | None) -> list[str]:
-        """Return the words of a gateway's command line that connect it to a NATS part."""
-        return [] if broker is None else ["--broker", self.part(broker).url.rstrip("/")]
+        """Return the words of a gateway's command line that connect it to a NATS part, as one of its region's."""
+        if broker is None:
+            return []
+        own, all_of_them = self.part(broker), regions(self.topology.parts)
+        words = ["--broker", own.url.rstrip("/")]
+        if own.domain is None:
+            return words
+        words += ["--region", own.domain]
+        return words + [word for peer in all_of_them if peer != own.domain for word in ("--peer", peer)]
 
     def make_groups(self) -> None:
         """Make the cgroups: before the keeper, which takes them over.
@@ -156,6 +166,7 @@ class Builder:
         for part in self.built.values():
             if part not in nodes:
                 part.start()
+        self._make_regions()
         if self._gateway is not None:
             restart_s = topology.restart_delay_s if topology.supervised else None
             self._gateway.start(unit=unit(topology), restart_s=restart_s)
@@ -163,6 +174,18 @@ class Builder:
             node.start()
         if self._front is not None:
             self._front.start()
+
+    def _make_regions(self) -> None:
+        """Make the first region home and the others its mirrors, if gateways are to use them."""
+        found = regions(self.topology.parts)
+        if len(found) < 2 or self.topology.broker is None:
+            return
+        words = [f"{region}={self.part(name).url.rstrip('/')}" for region, name in found.items()]
+        self.launch("regions", [sys.executable, "-m", "plumbline.lab.regions", *words])
+        life = self.link.lives["regions"]
+        self.link.wait(lambda: life.code is not None, "the regions are made", START_S)
+        if life.code:
+            raise LabError(f"the regions cannot be made: {tail(self.folder / 'regions.log')}")
 
     def variables(self) -> dict[str, str]:
         """Return what the parts add to the environment of the lab's processes."""

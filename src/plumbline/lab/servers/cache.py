@@ -1,100 +1,93 @@
-"""A cache in front of an upstream: `/get?key=K` answers from memory for `ttl_s`, then asks `upstream` again.
+"""A cache in front of an upstream: `/get?key=K` answers from `plumbline.streaming`'s own cache, kept in memory.
 
-Configuration: `upstream` (URL), `ttl_s`, `coalesce` (true: of many who ask for a missing key at once, one asks the
-upstream and the others wait for its answer), `stale_s` (an expired value still serves so long while it is renewed),
-`jitter` (share by which the time to live varies). `/stats` says hits, misses and how many questions went on.
-`/clear` empties it.
+Configuration: `upstream` (URL), `ttl_s`, `stale_s` (an expired value still serves so long while it is computed anew),
+`jitter` (share by which the time to live is shortened at random), `protection` (one computation of a key at a time),
+`admin` (path of its admin socket, where `{"set": {"protection": false}}` changes that while it runs). `/stats` shows
+its counters.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import random
-import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 from plumbline.lab.servers.http import Answer, Config, arguments, listen, log
 from plumbline.lab.servers.upstream import fetch
+from plumbline.streaming.cluster.cache import Cache, CacheOptions, LoadFailedError
+from plumbline.streaming.cluster.cacheadmin import on_socket
+from plumbline.streaming.cluster.cachestores import MemoryStore
 
-_DEFAULTS = {"upstream": "", "ttl_s": 1.0, "coalesce": True, "stale_s": 0.0, "jitter": 0.0, "timeout_s": 5.0}
+_DEFAULTS = {
+    "upstream": "",
+    "ttl_s": 1.0,
+    "stale_s": 0.0,
+    "jitter": 0.0,
+    "protection": True,
+    "timeout_s": 5.0,
+    "admin": None,
+}
 
 
-@dataclass(slots=True)
-class Entry:
-    """A value, and until when it is fresh (monotonic clock, in seconds)."""
-
-    value: Any
-    until: float
-
-
-class Cache:
+class Caching:
     """The server.
 
     Args:
-        config: Its values.
+        config: Its values; `protection` counts when it changes, so that the admin socket may change it too.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.entries: dict[str, Entry] = {}
-        self.asking: dict[str, asyncio.Task[Any]] = {}
-        self.counts = {"hits": 0, "misses": 0, "asked": 0, "failed": 0}
-        self._random = random.Random(5)  # noqa: S311 - spreads expiries, no secret
+        self._protection: bool = config["protection"]
+        options = CacheOptions(protection=self._protection, jitter=config["jitter"], failure_s=0.1)
+        self.cache = Cache(MemoryStore(), options)
 
     async def handle(self, path: str, query: dict[str, str]) -> Answer:
         """Answer a request."""
         if path == "/stats":
-            return Answer(200, self.counts | {"keys": len(self.entries)})
-        if path == "/clear":
-            self.entries.clear()
-            return Answer(200, {"ok": True})
+            return Answer(200, self.cache.stats())
         if path != "/get":
             return Answer(404, {"error": f"no {path}"})
+        self._follow_config()
         try:
-            return Answer(200, await self.get(query.get("key", "")))
-        except (OSError, ValueError) as error:
-            self.counts["failed"] += 1
+            key = query.get("key", "-")
+            found = await self.cache.computed(
+                key, lambda: self._ask(key), ttl_s=self.config["ttl_s"], stale_for_s=self.config["stale_s"]
+            )
+            return Answer(200, json.loads(found.value), {"Age": f"{found.age_s or 0.0:.0f}"})
+        except (OSError, ValueError, LoadFailedError) as error:
             log(f"ERROR upstream: {type(error).__name__}: {error}")
             return Answer(502, {"error": f"upstream: {error or type(error).__name__}"})
 
-    async def get(self, key: str) -> Any:
-        """Return the value of a key."""
-        entry, now = self.entries.get(key), time.monotonic()
-        if entry is not None and now < entry.until + self.config["stale_s"]:
-            self.counts["hits"] += 1
-            if now >= entry.until:
-                self._renew(key)
-            return entry.value
-        self.counts["misses"] += 1
-        if not self.config["coalesce"]:
-            return await self._ask(key)
-        return await asyncio.shield(self._renew(key))
+    def _follow_config(self) -> None:
+        wanted = self.config["protection"]
+        if wanted != self._protection:
+            self._protection = wanted
+            self.cache.options = replace(self.cache.options, protection=wanted)
+        self.cache.options = replace(self.cache.options, jitter=self.config["jitter"])
 
-    def _renew(self, key: str) -> asyncio.Task[Any]:
-        """Ask the upstream, unless somebody does."""
-        task = self.asking.get(key)
-        if task is None:
-            task = self.asking[key] = asyncio.create_task(self._ask(key))
-            task.add_done_callback(lambda done: (self.asking.pop(key, None), done.cancelled() or done.exception()))
-        return task
-
-    async def _ask(self, key: str) -> Any:
-        self.counts["asked"] += 1
+    async def _ask(self, key: str) -> bytes:
         status, told = await fetch(f"{self.config['upstream'].rstrip('/')}/value?key={key}", self.config["timeout_s"])
         if status >= 400:
             raise OSError(f"status {status}")
-        value = json.loads(told["body"])
-        spread = self._random.uniform(1 - self.config["jitter"], 1 + self.config["jitter"])
-        self.entries[key] = Entry(value, time.monotonic() + self.config["ttl_s"] * spread)
-        return value
+        return told["body"].encode()
+
+
+async def _serve(port: int, config: Config) -> None:
+    caching = Caching(config)
+    path = config["admin"]
+    admin = on_socket(path, caching.cache) if path else None
+    try:
+        await listen(port, caching.handle)
+    finally:
+        if admin is not None:
+            admin.close()
 
 
 def main() -> None:
     """Serve until killed."""
     port, path = arguments()
-    asyncio.run(listen(port, Cache(Config(path, _DEFAULTS)).handle))
+    asyncio.run(_serve(port, Config(path, _DEFAULTS)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""A source of time: NTP over UDP (RFC 5905, mode 4) and the Date header over HTTP, both `offset_s` ahead."""
+"""A source of time: NTP over UDP (RFC 5905, mode 4) and the Date header over HTTP, both `offset_s` ahead.
+
+`/token` issues a token as an identity provider does: `iat`, `nbf` and `exp` by its own clock.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ import time
 from datetime import UTC, datetime
 from typing import cast
 
+import jwt
+
 from plumbline.lab.servers.http import Answer, Config, arguments, listen
 
 _DEFAULTS = {"offset_s": 0.0}
 _SINCE_1900_S = 2_208_988_800  # from NTP's epoch to Unix's
+SECRET = "the lab's own key, which protects nothing"  # noqa: S105 - issuer and verifier are both ours
+TOKEN_S = 300
+"""How long a token lives, in seconds."""
 _SERVER = (4 << 3) | 4  # version 4, mode server
 
 
@@ -32,6 +40,13 @@ def reply(question: bytes, now: float) -> bytes:
         return b""
     head = struct.pack("!BBbbII4s", _SERVER, 1, question[2] if question[2] < 128 else 6, -20, 0, 0, b"LOCL")
     return head + stamp(now) + question[40:48] + stamp(now) + stamp(now)
+
+
+def token(now: datetime) -> str:
+    """Return a token that is valid from this moment on."""
+    issued = int(now.timestamp())
+    claims = {"sub": "lab", "iat": issued, "nbf": issued, "exp": issued + TOKEN_S}
+    return jwt.encode(claims, SECRET, algorithm="HS256")
 
 
 class Ntp(asyncio.DatagramProtocol):
@@ -61,7 +76,9 @@ async def serve(port: int, config: Config) -> None:
         return datetime.fromtimestamp(time.time() + config["offset_s"], UTC)
 
     async def handle(path: str, query: dict[str, str]) -> Answer:
-        del path, query
+        del query
+        if path == "/token":
+            return Answer(200, {"token": token(now())})
         return Answer(200, {"time": now().isoformat()})
 
     await listen(port, handle, date=now)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+_BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of linux/in.h; Python has no name for it
 FAILURES = (OSError, TimeoutError, websockets.WebSocketException)
 """What a client may see of a broken server."""
 ABNORMAL = 1006
@@ -34,9 +38,27 @@ async def opened(url: str, timeout_s: float, *, source: str | None = None) -> As
         compression=None,
         max_size=1 << 22,
         proxy=None,
-        local_addr=(source, 0) if source is not None else None,
+        sock=await _connected(url, timeout_s, source) if source is not None else None,
     ) as connection:
         yield connection
+
+
+async def _connected(url: str, timeout_s: float, source: str) -> socket.socket:
+    """Return a TCP connection from an address; its port is chosen when it connects, and so is nobody else's loss."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    sock = socket.socket()
+    try:
+        sock.setblocking(False)
+        if sys.platform == "linux":
+            sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((source, 0))
+        async with asyncio.timeout(timeout_s):
+            await asyncio.get_running_loop().sock_connect(sock, (parts.hostname, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def ask(connection: ClientConnection, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
