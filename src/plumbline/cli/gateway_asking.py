@@ -46,5 +46,5 @@ def new_table(title: str, *columns: str) -> Any:
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column.lstrip("<"), justify="left" if column.startswith("<") else "right")
+        table.add_column(column.lstrip("<"), justify="left" if column.startswith("<") else "right", overflow="fold")
     return table

@@ -78,9 +78,7 @@ def _tell(answer: dict[str, Any], as_json: bool) -> None:
 def _workers(answer: dict[str, Any]) -> Any:
     many = len(answer["workers"])
     title = f"{many} workers, spread (most loaded / mean) {answer['spread']:.3f}, {answer['deaths']} deaths"
-    found = new_table(
-        title, "<worker", "pid", "<state", "connections", "deliveries", "lag ms", "resident MiB", "restarts"
-    )
+    found = new_table(title, "<worker", "pid", "<state", "clients", "delivered", "lag ms", "MiB", "restarts")
     for row in answer["workers"]:
         lag, resident = row.get("loop_lag_s"), row.get("resident_bytes")
         found.add_row(
