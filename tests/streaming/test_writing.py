@@ -6,28 +6,56 @@ from types import SimpleNamespace
 from plumbline.streaming.server import link as links
 
 
-def test_many_messages_to_one_reader_in_one_turn_are_joined_to_few_writes(start, client, monkeypatch):
+def test_messages_of_one_turn_cost_each_reader_one_write(start, client, monkeypatch):
     gateway = start()
-    reader = client(gateway)
-    reader.ask(id=1, subscribe="a")
-    joined = []
+    readers = [client(gateway) for _ in range(3)]
+    for reader in readers:
+        reader.ask(id=1, subscribe="a")
+    real, written = links.os.write, []
 
-    real = links.os
+    def write(fd, data):
+        written.append(data)
+        return real(fd, data)
 
-    def writev(fd, frames):
-        joined.append(len(frames))
-        return real.writev(fd, frames)
-
-    monkeypatch.setattr(links, "os", SimpleNamespace(write=real.write, writev=writev))
+    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=links.os.writev))
 
     async def burst():
         for number in range(100):
             await gateway.gateway.publish("a", number)
 
     gateway.do(burst())
-    assert [reader.read()["data"] for _ in range(100)] == list(range(100))
-    assert sum(joined) == 99, "the first goes out directly"
-    assert len(joined) <= 3
+    for reader in readers:
+        assert [reader.read()["data"] for _ in range(100)] == list(range(100))
+    assert len(written) == 3
+    assert all(data is written[0] for data in written), "joined once for all"
+
+
+def test_messages_of_several_channels_in_one_turn_reach_a_reader_in_few_writes(start, client, monkeypatch):
+    gateway = start()
+    reader = client(gateway)
+    reader.ask(id=1, subscribe="a")
+    reader.ask(id=2, subscribe="b")
+    real, calls = links.os, []
+
+    def write(fd, data):
+        calls.append(1)
+        return real.write(fd, data)
+
+    def writev(fd, frames):
+        calls.append(len(frames))
+        return real.writev(fd, frames)
+
+    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=writev))
+
+    async def burst():
+        for number in range(50):
+            await gateway.gateway.publish("a", number)
+            await gateway.gateway.publish("b", number)
+
+    gateway.do(burst())
+    assert [reader.read()["data"] for _ in range(100)] == [number for number in range(50) for _ in "ab"]
+    assert sum(calls) == 100, "the first goes out directly"
+    assert len(calls) <= 4
 
 
 def test_the_kernels_share_of_the_backlog_changes_on_live_connections(start, client):

@@ -66,9 +66,9 @@ class Outbox:
         """Bytes that wait: whole frames, and what is left of the half-written one."""
         return self.queued_bytes + self.in_flight
 
-    def fits(self, size: int, limits: Limits) -> bool:
-        """Say whether a frame of `size` bytes fits as it is, with nothing dropped."""
-        return self.waiting_bytes + size <= limits.max_bytes and len(self) < limits.max_messages
+    def fits(self, size: int, limits: Limits, messages: int = 1) -> bool:
+        """Say whether so many frames of `size` bytes together fit as they are, with nothing dropped."""
+        return self.waiting_bytes + size <= limits.max_bytes and len(self) + messages <= limits.max_messages
 
     def offer(self, item: Item, limits: Limits, policies: Policies) -> bool:
         """Queue a frame, making room as the policies say: only messages whose own channel allows it are dropped.

@@ -93,6 +93,7 @@ class Backlog(ABC):
 
     def _end_turn(self) -> None:
         self._turning = False
+        self.fanout.settle()
         self.turn += 1
         corked, self._corked = self._corked, []
         for connection in corked:

@@ -21,6 +21,7 @@ from plumbline.streaming.core.streams import Streams
 from plumbline.streaming.core.subscriptions import Subscriptions
 from plumbline.streaming.server import log
 from plumbline.streaming.server.presence import Presence
+from plumbline.streaming.server.run import Run
 from plumbline.streaming.server.telemetry import MessageSpan, Telemetry
 from plumbline.streaming.server.writing import Writing
 
@@ -68,7 +69,12 @@ class Listener:
         if message.position is not None and message.data is not None:
             self.heard(message.position, message.data)
 
-    def has_room(self, size: int) -> bool:  # noqa: ARG002 - as connections have it
+    def take(self, run: Run, now: float) -> None:
+        """Pass them on."""
+        for message in run.messages:
+            self.deliver(message, now)
+
+    def has_room(self, size: int, messages: int = 1) -> bool:  # noqa: ARG002 - as connections have it
         """Say yes: nothing waits here."""
         return True
 
@@ -84,6 +90,7 @@ class Fanout:
     def __init__(self, owner: Owner, broker: Broker) -> None:
         self._owner = owner
         self.broker = broker
+        self._run: Run | None = None  # what came in this turn
         self.span: MessageSpan | None = None  # of the message that is being published, while the broker is told
         self.subscriptions: Subscriptions[Any] = Subscriptions()
         settings = owner.settings
@@ -152,28 +159,46 @@ class Fanout:
         span.fanned_out()
 
     def deliver(self, stream: Stream[Any], position: Position, data: bytes) -> None:
-        """Send a message to all readers; its bytes are made once for all of them."""
-        readers = tuple(stream.readers)  # a copy: delivering may close a reader
+        """Send a message to all readers, at the end of this turn; its bytes are made once for all of them."""
         newest = stream.newest
-        count = len(readers) + (len(newest) if newest else 0)
+        count = len(stream.readers) + (len(newest) if newest else 0)
         if not count:
             return
         owner = self._owner
-        owner.begin_turn()
         owner.counters.deliveries += count
         if self.span is not None:
             self.span.readers += count
-        message = Message.published(stream.name, position, data)
-        now = owner.now()
-        for reader in readers:
-            reader.deliver(message, now)
+        run = self._run
+        if run is None or run.stream is not stream or run.full:
+            self.settle()
+            owner.begin_turn()
+            run = self._run = Run(stream)
+        run.add(Message.published(stream.name, position, data))
+
+    def settle(self) -> None:
+        """Send what came in this turn now: its readers are about to change, or to hear something else."""
+        run, self._run = self._run, None  # sending may close a reader, and come back here
+        if run is None:
+            return
+        now = self._owner.now()
+        for reader in tuple(run.stream.readers):
+            reader.take(run, now)
+        newest = run.stream.newest
         if newest:
-            message = message.for_newest_only()
+            message = run.messages[-1].for_newest_only()
+            self._owner.counters.coalesced += len(newest) * (len(run.messages) - 1)
             for reader in tuple(newest):
                 reader.deliver(message, now)
 
+    def before(self, connection: Writing) -> None:
+        """Keep the order: this reader is about to hear something else than what came in this turn."""
+        run = self._run
+        if run is not None and (connection in run.stream.readers or connection in (run.stream.newest or ())):
+            self.settle()
+
     def end(self, stream: Stream[Any], because: str) -> None:
         """End the subscriptions of all readers; they may come back at once and recover."""
+        self.settle()
         log.event(logging.WARNING, "subscriptions ended", channel=stream.name, readers=len(stream), because=because)
         for reader in stream.everybody:
             if isinstance(reader, Writing):
@@ -193,14 +218,18 @@ class Fanout:
     def listen(self, channel: str, heard: Callable[[Position, bytes], None]) -> Callable[[], None]:
         """Read a channel inside of this process, from now on; returns what ends it."""
         reader = Listener(heard)
-        entrance: Entrance[Any] = Entrance(
-            reader, None, newest_only=False, begin=lambda *_: True, refuse=lambda _: None
-        )
+
+        def begin(*_: object) -> bool:
+            self.settle()  # what came before is not for it
+            return True
+
+        entrance: Entrance[Any] = Entrance(reader, None, newest_only=False, begin=begin, refuse=lambda _: None)
         self.streams.enter(channel, entrance)
 
         def stop() -> None:
             stream = self.streams.find(channel)
             if stream is not None:
+                self.settle()
                 stream.drop(reader)
                 self.streams.left(stream)
 
@@ -233,7 +262,13 @@ class Fanout:
         if stream is None or stream.rule.overflow is not Overflow.WAIT:
             return None
         size += ENVELOPE_BYTES
-        return next((reader for reader in stream.readers if reader.waiters or not reader.has_room(size)), None)
+        run = self._run
+        if run is not None and run.stream is stream:  # those of this turn go first, and must fit together with it
+            count = len(run.messages)
+            if _full(stream, size + run.size + ENVELOPE_BYTES * count, count + 1) is None:
+                return None
+            self.settle()
+        return _full(stream, size, 1)
 
     def wait_for(self, slow: Writing, wake: Callable[[], None]) -> None:
         """Call `wake` once, when this reader has written something, is gone, or the settings changed."""
@@ -241,13 +276,21 @@ class Fanout:
             slow.waiters = deque()
         slow.waiters.append(wake)
 
+    def catch_up(self, slow: Writing, go_on: Callable[[], None]) -> None:
+        """Call `go_on` as `wait_for` does, but for the reader's own sake: publishers do not wait behind it."""
+        if slow.replays is None:
+            slow.replays = deque()
+        slow.replays.append(go_on)
+
     def wake(self, slow: Writing) -> None:
         """Let those who wait for this reader try again; not at once, for a message may be half way to its readers."""
         waiters, slow.waiters = slow.waiters, None
-        for waiter in waiters or ():
+        replays, slow.replays = slow.replays, None
+        for waiter in (*(waiters or ()), *(replays or ())):
             self._owner.soon(waiter)
 
     def _drop(self, connection: Writing, channel: str) -> None:
+        self.settle()
         self.presence.leave(connection, channel)
         stream = self.streams.find(channel)
         if stream is not None:
@@ -264,3 +307,7 @@ class Fanout:
             head_epoch=head.epoch,
             head_offset=head.offset,
         )
+
+
+def _full(stream: Stream[Any], size: int, messages: int) -> Writing | None:
+    return next((reader for reader in stream.readers if reader.waiters or not reader.has_room(size, messages)), None)

@@ -251,6 +251,7 @@ class Hub(Backlog):
         Returns:
             How many messages still waited for it, and were not sent.
         """
+        self.fanout.settle()
         lost = connection.close(code, sentence)
         self.fanout.leave(connection)
         self.fanout.wake(connection)

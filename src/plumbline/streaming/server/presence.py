@@ -33,6 +33,9 @@ class Surroundings(Protocol):
     def owner(self) -> Any:
         """The gateway."""
 
+    def settle(self) -> None:
+        """Send what came in this turn."""
+
     def listen(self, channel: str, heard: Callable[[Position, bytes], None]) -> Callable[[], None]:
         """Read a channel inside of this process."""
 
@@ -154,6 +157,7 @@ class Presence:
         owner = self._around.owner
         if len(room.local) > owner.settings.presence_members:
             return
+        self._around.settle()
         owner.begin_turn()
         now = owner.now()
         for connection, itself in list(room.local.items()):

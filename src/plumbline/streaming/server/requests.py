@@ -175,6 +175,7 @@ class Requests:
 
     def _say(self, connection: Writing, answer: bytes | None) -> None:
         if answer is not None:
+            self._owner.fanout.before(connection)
             connection.deliver(Message(answer), self._owner.now())
 
     def _pause(self, connection: Writing, lane: _Lane) -> None:

@@ -69,6 +69,7 @@ class Subscribing:
         fanout.streams.enter(command.channel, self._entrance)
 
     def _begin(self, at: Position, recovered: bool | None, missed: Sequence[Entry]) -> bool:
+        self._fanout.settle()  # what came in this turn is for those who were here before
         connection, command, owner = self._connection, self._command, self._fanout.owner
         messages = [
             Message.published(command.channel, Position(at.epoch, entry.offset), entry.data) for entry in missed
