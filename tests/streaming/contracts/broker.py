@@ -71,10 +71,10 @@ class Opened:
     receiver: Any = None
 
 
-async def ask(method, *args):
+async def ask(method, *args, **options):
     """Call a method that answers by callback; return the answer or raise the error."""
     answer = asyncio.get_running_loop().create_future()
-    method(*args, lambda told: answer.done() or answer.set_result(told))
+    method(*args, lambda told: answer.done() or answer.set_result(told), **options)
     async with asyncio.timeout(PATIENCE_S):
         told = await answer
     if isinstance(told, BrokerError):
@@ -204,6 +204,20 @@ class BrokerContract:
         past = await ask(opened.broker.past, "a", None, 2)
         assert past.position == positions[-1]
         assert past.entries == (Entry(3, b"2"), Entry(4, b"3"))
+
+    @scenario
+    async def test_a_part_of_the_past_begins_behind_the_position_and_says_where_the_head_is(self, opened):
+        positions = await fill(opened.broker, "a", 4)
+        first = await ask(opened.broker.past, "a", positions[0], 2, part=True)
+        assert (first.recovered, first.position, first.entries) == (
+            True,
+            positions[-1],
+            (Entry(2, b"1"), Entry(3, b"2")),
+        )
+        rest = await ask(opened.broker.past, "a", positions[2], 2, part=True)
+        assert (rest.recovered, rest.position, rest.entries) == (True, positions[-1], (Entry(4, b"3"),))
+        await fill(opened.broker, "a", 5)  # the history that is kept ends behind the first position
+        assert not (await ask(opened.broker.past, "a", positions[0], 2, part=True)).recovered
 
     @scenario
     async def test_the_past_is_never_partial(self, opened):

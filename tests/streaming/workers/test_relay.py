@@ -196,7 +196,7 @@ def test_errors_of_the_broker_reach_the_worker():
         def publish(self, channel, data, key, done):
             done(BrokerError("too-large", "no"))
 
-        def past(self, channel, since, limit, done):
+        def past(self, channel, since, limit, done, *, part=False):
             done(BrokerError("refused", "no"))
 
         def attach(self, channel, done):

@@ -122,10 +122,16 @@ class NatsBroker:
             self._writer.put(channel, data, key, done)
 
     def past(
-        self, channel: str, since: Position | None, limit: int, done: Callable[[Past | BrokerError], None]
+        self,
+        channel: str,
+        since: Position | None,
+        limit: int,
+        done: Callable[[Past | BrokerError], None],
+        *,
+        part: bool = False,
     ) -> None:
         """Return the messages after `since`, or the newest `limit` ones if it is None."""
-        self._answer(self._past(channel, since, limit), done)
+        self._answer(self._past(channel, since, limit, part=part), done)
 
     def head(self, channel: str, done: Callable[[Position | BrokerError], None]) -> None:
         """Return where the channel stands in this region's copy."""
@@ -206,7 +212,7 @@ class NatsBroker:
     async def _read(self, channel: str) -> Kept | None:
         return await kept_of(self.link, channel)
 
-    async def _past(self, channel: str, since: Position | None, limit: int) -> Past:
+    async def _past(self, channel: str, since: Position | None, limit: int, *, part: bool) -> Past:
         self.where()
         kept = await self._reads.read(channel)
         if kept is None:
@@ -216,7 +222,8 @@ class NatsBroker:
         bounds, now = Bounds.of(self._rules.of(channel)), time.time()
         if since is None:
             return Past(position, kept.newest(limit, bounds, now), recovered=True)
-        entries = kept.since(since.offset, limit, bounds, now) if since.epoch == position.epoch else None
+        same = since.epoch == position.epoch
+        entries = kept.since(since.offset, limit, bounds, now, part=part) if same else None
         return Past(position, entries or (), recovered=entries is not None)
 
     async def _head(self, channel: str) -> Position:

@@ -24,12 +24,18 @@ class Kept:
     offset: int
     rows: list[tuple[Entry, float]] = field(default_factory=list)
 
-    def since(self, offset: int, limit: int, bounds: Bounds, now: float) -> tuple[Entry, ...] | None:
-        """Return all messages after this offset; None if they are too many, or not all are to be had."""
+    def since(
+        self, offset: int, limit: int, bounds: Bounds, now: float, *, part: bool = False
+    ) -> tuple[Entry, ...] | None:
+        """Return all messages after this offset; None if they are too many, or not all are to be had.
+
+        With `part` they are never too many: the first `limit` are returned.
+        """
         missed = self.offset - offset
-        if not 0 <= missed <= limit or missed > self._within(bounds, now):
+        if not 0 <= missed <= self._within(bounds, now) or (missed > limit and not part):
             return None
-        return tuple(entry for entry, _ in self.rows[len(self.rows) - missed :])
+        begin = len(self.rows) - missed
+        return tuple(entry for entry, _ in self.rows[begin : begin + limit])
 
     def newest(self, limit: int, bounds: Bounds, now: float) -> tuple[Entry, ...]:
         """Return the newest messages, oldest first."""

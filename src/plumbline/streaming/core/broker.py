@@ -42,8 +42,8 @@ class Past:
     Args:
         position: The head of the channel: its newest message is the last entry, unless a limit cut them off.
         entries: Messages after the asked position, oldest first, without a hole.
-        recovered: The entries reach from the asked position to the head, all of them. Else `entries` is empty: recovery
-            is never partial.
+        recovered: The entries reach from the asked position to the head, all of them; if a part was asked for, the rest
+            can be had too. Else `entries` is empty.
     """
 
     position: Position
@@ -125,12 +125,18 @@ class Broker(Protocol):
         """
 
     def past(
-        self, channel: str, since: Position | None, limit: int, done: Callable[[Past | BrokerError], None]
+        self,
+        channel: str,
+        since: Position | None,
+        limit: int,
+        done: Callable[[Past | BrokerError], None],
+        *,
+        part: bool = False,
     ) -> None:
         """Return the messages after `since`, or the newest `limit` ones if it is None.
 
-        More than `limit` messages after `since` are answered `recovered=False`, as are a strange epoch and a position
-        that history no longer reaches.
+        More than `limit` messages after `since` are answered `recovered=False`, or with `part` by the first `limit` of
+        them. A strange epoch and a position that history no longer reaches are answered `recovered=False` always.
         """
 
     def head(self, channel: str, done: Callable[[Position | BrokerError], None]) -> None:

@@ -46,8 +46,8 @@ class BrokerSettings(ChannelSettings):
         "{message}",
         1,
         1_000_000,
-        "Messages that may arrive in a channel while its broker is asked for earlier ones; beyond it those who wait "
-        "are told that they did not recover.",
+        "Messages that may arrive in a channel while its broker is asked for earlier ones; beyond it the broker is "
+        "asked again.",
     )
     presence_members: int = setting(
         1000, "{client}", 1, 100_000, "Members that an answer names; with more, nobody is told who comes and goes."

@@ -13,6 +13,9 @@ from plumbline.streaming.core.subscriptions import R
 MOST_TRIES = 3
 """Times that the past is asked for, when more arrived meanwhile than could be held."""
 
+SLICE = 512
+"""Messages that are fetched at once for one who missed many."""
+
 Begin = Callable[[Position, bool | None, Sequence[Entry]], bool]
 
 
@@ -32,12 +35,13 @@ class Entrance(Generic[R]):
         reader: Who subscribes.
         since: The last message that it knows; None if it wants no earlier ones.
         newest_only: It wants at most the newest.
-        begin: Called once with the channel's position, whether everything missed is there, and the missed messages: the
-            reader is live from then on. May return False if the client has no room for them now; then it is called
-            again.
+        begin: Called with the channel's position, whether everything missed is there, and the first of the missed
+            messages. When it has taken all up to the position it returns True, and the reader is live. Else it has
+            moved `since` on to the last that it took, and set `waits`; it is called again after `Stream.room`.
         refuse: Called instead, if the broker cannot say.
         past: What the broker answered.
-        tries: How often it was asked.
+        tries: How often it was asked in vain.
+        waits: For the reader to take what it was given, before more of the past is fetched.
     """
 
     reader: R
@@ -47,6 +51,7 @@ class Entrance(Generic[R]):
     refuse: Callable[[BrokerError], None]
     past: Past | None = None
     tries: int = 0
+    waits: bool = False
 
     @property
     def question(self) -> Position | None:
@@ -54,7 +59,7 @@ class Entrance(Generic[R]):
         return None if self.newest_only else self.since
 
     def missed(self, at: Position, recent: Iterable[Entry]) -> Sequence[Entry] | Not:
-        """Return the messages up to `at` that this client has not seen.
+        """Return the messages up to `at` that this client has not seen, or the first of them.
 
         Args:
             at: Position up to which messages have passed here; newer ones will come to every reader anyway.
@@ -67,10 +72,11 @@ class Entrance(Generic[R]):
             return Not.AHEAD
         if self.newest_only:
             return self._newest(past, at, recent)
-        found = [entry for entry in past.entries if entry.offset <= at.offset]
-        if past.position.offset < at.offset:
-            found += [entry for entry in recent if entry.offset > past.position.offset]
-        if [entry.offset for entry in found] == list(range(since.offset + 1, at.offset + 1)):
+        found = _run(past.entries, since.offset, at.offset)
+        reached = found[-1].offset if found else since.offset
+        if reached < at.offset:
+            found = (*found, *_run(tuple(recent), reached, at.offset))
+        if found or since == at:
             return found
         return Not.AGAIN if self.tries < MOST_TRIES else Not.LOST
 
@@ -79,3 +85,14 @@ class Entrance(Generic[R]):
             return ()  # it is still on its way here, as every other reader's; or there is none
         known = {entry.offset: entry for entry in (*past.entries, *recent)}
         return (known[at.offset],) if at.offset in known else Not.LOST
+
+
+def _run(entries: Sequence[Entry], after: int, until: int) -> Sequence[Entry]:
+    """Return the entries from `after` + 1 on, without a hole, at most up to `until`."""
+    if entries and entries[0].offset == after + 1 and entries[-1].offset == after + len(entries) <= until:
+        return entries  # as it nearly always is
+    found: list[Entry] = []
+    for entry in entries:
+        if entry.offset == after + len(found) + 1 <= until:
+            found.append(entry)
+    return found

@@ -87,18 +87,26 @@ class History:
             self._kept = self._times = None
         return size
 
-    def past(self, since: Position | None, limit: int, bounds: Bounds, now: float) -> Past:
-        """Return what came after `since`: all of it, or nothing; with None the newest `limit` messages."""
+    def past(self, since: Position | None, limit: int, bounds: Bounds, now: float, *, part: bool = False) -> Past:
+        """Return what came after `since`: all of it (a `part`: the first `limit` messages), or nothing.
+
+        With None it is the newest `limit` messages.
+        """
         self.trim(bounds, now)
         known = len(self)
         if since is None:
             return Past(self.head, self._last(min(limit, known)), recovered=True)
         missed = self.offset - since.offset
-        if since.epoch != self.epoch or not 0 <= missed <= min(limit, known):
+        if since.epoch != self.epoch or not 0 <= missed <= known or (missed > limit and not part):
             return Past(self.head, (), recovered=False)
-        return Past(self.head, self._last(missed), recovered=True)
+        return Past(self.head, self._last(missed, limit), recovered=True)
 
-    def _last(self, count: int) -> tuple[Entry, ...]:
-        if not self._kept:
+    def _last(self, count: int, limit: int | None = None) -> tuple[Entry, ...]:
+        """Return the newest `count` messages, oldest first; of them only the first `limit`."""
+        kept = self._kept
+        if not kept:
             return ()
-        return tuple(islice(reversed(self._kept), count))[::-1]
+        if limit is None or limit >= count:
+            return tuple(islice(reversed(kept), count))[::-1]
+        begin = len(kept) - count
+        return tuple(islice(kept, begin, begin + limit))

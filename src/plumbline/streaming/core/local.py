@@ -117,12 +117,18 @@ class LocalBroker:
         done(position)
 
     def past(
-        self, channel: str, since: Position | None, limit: int, done: Callable[[Past | BrokerError], None]
+        self,
+        channel: str,
+        since: Position | None,
+        limit: int,
+        done: Callable[[Past | BrokerError], None],
+        *,
+        part: bool = False,
     ) -> None:
         """Return what was published."""
         stream = self._stream(channel)
         before = stream.history.size
-        past = stream.history.past(since, limit, stream.bounds, self._clock())
+        past = stream.history.past(since, limit, stream.bounds, self._clock(), part=part)
         self._count(channel, stream.history, before)
         done(past)
 

@@ -12,7 +12,13 @@ class Outside(Protocol):
     """What a stream needs of the hub."""
 
     def past(
-        self, channel: str, since: Position | None, limit: int, done: Callable[[Past | BrokerError], None]
+        self,
+        channel: str,
+        since: Position | None,
+        limit: int,
+        done: Callable[[Past | BrokerError], None],
+        *,
+        part: bool = False,
     ) -> None:
         """Ask the broker."""
 

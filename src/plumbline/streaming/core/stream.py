@@ -11,7 +11,7 @@ from typing import Generic
 
 from plumbline.streaming.core.broker import BrokerError, Entry, Past, Position
 from plumbline.streaming.core.channel_settings import ChannelSettings
-from plumbline.streaming.core.entrance import Entrance, Not
+from plumbline.streaming.core.entrance import SLICE, Entrance, Not
 from plumbline.streaming.core.outside import Outside
 from plumbline.streaming.core.subscriptions import R
 
@@ -125,7 +125,8 @@ class Stream(Generic[R]):
         return self._entering is not None and reader in self._entering
 
     def room(self, entrance: Entrance[R]) -> None:
-        """Try again to begin with a client that had no room."""
+        """Go on with a client that had no room for more of what it missed."""
+        entrance.waits = False
         if self._current(entrance):
             entrance.past = None  # more has passed meanwhile
             entrance.tries = 0
@@ -150,7 +151,7 @@ class Stream(Generic[R]):
 
     def _step(self, entrance: Entrance[R]) -> None:
         at, since = self.position, entrance.since
-        if at is None or not self._current(entrance):
+        if at is None or entrance.waits or not self._current(entrance):
             return
         if since is None or since == at:
             self._begin(entrance, None if since is None else True, ())
@@ -195,8 +196,8 @@ class Stream(Generic[R]):
             others.append(entrance)
             return
         self._asking[question] = [entrance]
-        limit = 1 if question is None else max(self.rule.history_messages, 1)
-        self._outside.past(self.name, question, limit, lambda told: self._told(question, told))
+        limit = 1 if question is None else SLICE
+        self._outside.past(self.name, question, limit, lambda told: self._told(question, told), part=True)
         if self._asking is not None and question in self._asking and self._recent is None:
             self._recent = deque(maxlen=self.most_held)  # it answers later: remember what passes meanwhile
 

@@ -12,6 +12,7 @@ from typing import Generic, Protocol
 from plumbline.streaming.core.broker import Broker, BrokerError, Past, Position
 from plumbline.streaming.core.entrance import Entrance
 from plumbline.streaming.core.rules import Resolved
+from plumbline.streaming.core.shelf import Shelf
 from plumbline.streaming.core.stream import Stream
 from plumbline.streaming.core.subscriptions import R
 
@@ -61,6 +62,7 @@ class Streams(Generic[R]):
         self._streams: dict[str, Stream[R]] = {}
         self._unread: dict[str, float] = {}  # since when nobody reads it, longest first
         self._retries: dict[str, int] = {}  # attachments that failed in a row
+        self.shelf = Shelf()
         self.deliver = around.deliver
         self.end = around.end
         self.behind = around.behind
@@ -100,7 +102,8 @@ class Streams(Generic[R]):
             self._unread.setdefault(stream.name, self._around.now())
 
     def tidy(self, now: float) -> None:
-        """Detach what nobody has read for a while."""
+        """Detach what nobody has read for a while, and forget what nobody recovers any more."""
+        self.shelf.tidy(now)
         for name, since in list(self._unread.items()):
             if now - since < LINGER_S:
                 return
@@ -129,10 +132,22 @@ class Streams(Generic[R]):
     # What a stream asks for.
 
     def past(
-        self, channel: str, since: Position | None, limit: int, done: Callable[[Past | BrokerError], None]
+        self,
+        channel: str,
+        since: Position | None,
+        limit: int,
+        done: Callable[[Past | BrokerError], None],
+        *,
+        part: bool = False,
     ) -> None:
-        """Ask the broker."""
-        self.broker.past(channel, since, limit, done)
+        """Ask the broker, unless a part is wanted that was replayed to others a moment ago."""
+        stream = self._streams.get(channel)
+        if part and since is not None and stream is not None and stream.live and stream.position is not None:
+            at_hand = self.shelf.past(channel, since, stream.position, limit)
+            if at_hand is not None:
+                done(at_hand)
+                return
+        self.broker.past(channel, since, limit, done, part=part)
 
     def fill_later(self, stream: Stream[R]) -> None:
         """Try again to close a hole."""

@@ -1,8 +1,13 @@
-"""How a subscription begins: the answer, what was missed, and then everything new, with nothing between them."""
+"""How a subscription begins: the answer, what was missed, and then everything new, with nothing between them.
+
+What was missed may be more than the client's queue holds. It is sent at the pace at which the client reads, a slice of
+history at a time; what is published meanwhile is not queued but taken from history too, until the client is level.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from plumbline.streaming.core import answers
 from plumbline.streaming.core.broker import BrokerError, Entry, Position
@@ -10,7 +15,8 @@ from plumbline.streaming.core.commands import Mode, RequestError, Subscribe
 from plumbline.streaming.core.entrance import Entrance
 from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.subscriptions import TooManySubscriptionsError
-from plumbline.streaming.server.fanout import ENVELOPE_BYTES, Fanout
+from plumbline.streaming.server.fanout import INSUFFICIENT_STATE, Fanout
+from plumbline.streaming.server.run import MOST_BYTES, Run
 from plumbline.streaming.server.writing import Writing
 
 Reply = Callable[[bytes | RequestError | None], None]
@@ -36,13 +42,14 @@ class Subscribing:
         reply: Takes the answer.
     """
 
-    __slots__ = ("_command", "_connection", "_entrance", "_fanout", "_reply")
+    __slots__ = ("_answered", "_command", "_connection", "_entrance", "_fanout", "_reply")
 
     def __init__(self, fanout: Fanout, connection: Writing, command: Subscribe, reply: Reply) -> None:
         self._fanout = fanout
         self._connection = connection
         self._command = command
         self._reply = reply
+        self._answered = False
         mode = command.mode or fanout.rules.of(command.channel).mode
         self._entrance: Entrance[Writing] = Entrance(
             connection, command.since, mode is Mode.LATEST, self._begin, self._refuse
@@ -70,44 +77,105 @@ class Subscribing:
 
     def _begin(self, at: Position, recovered: bool | None, missed: Sequence[Entry]) -> bool:
         self._fanout.settle()  # what came in this turn is for those who were here before
-        connection, command, owner = self._connection, self._command, self._fanout.owner
-        messages = [
-            Message.published(command.channel, Position(at.epoch, entry.offset), entry.data) for entry in missed
-        ]
-        if messages and not self._has_room(messages):
-            if connection.outbox.queued_bytes:
-                self._fanout.wait_for(connection, self._room)
-                return False
-            messages, recovered = [], False  # more than its queue may ever hold
-        owner.begin_turn()
-        now = owner.now()
+        if recovered is False and self._answered:
+            self._end("history no longer holds what was still to be replayed; recover it, or take a snapshot")
+            return False
+        shelf = self._fanout.streams.shelf
+        messages = shelf.messages(self._command.channel, at.epoch, missed)
+        if messages and self._run(messages[:1], 0) is None:
+            return self._wait()
+        if not self._answered:
+            self._answer(at, recovered, messages)
+        return self._replay(at, messages)
+
+    def _answer(self, at: Position, recovered: bool | None, messages: Sequence[Message]) -> None:
+        command, owner = self._command, self._fanout.owner
+        self._answered = True
         if recovered is not None:
             owner.counters.recoveries["recovered" if recovered else "failed"] += 1
+        count, since = len(messages), self._entrance.since
+        if messages and since is not None and not self._entrance.newest_only:
+            count = at.offset - since.offset  # the first of them are at hand; history holds the others
         asked = command.request is not None or recovered is not None
-        told = answers.subscribed(command.request, command.channel, at, recovered, len(messages))
-        self._reply(told if asked else None)
-        owner.counters.replayed += len(messages)
-        for message in messages:
-            connection.deliver(message, now)
-        self._fanout.positions.watch(command.channel, now)
+        owner.begin_turn()
+        self._reply(answers.subscribed(command.request, command.channel, at, recovered, count) if asked else None)
+        self._fanout.positions.watch(command.channel, owner.now())
         if command.join:
-            self._fanout.presence.join(connection, command.channel)
+            self._fanout.presence.join(self._connection, command.channel)
+
+    def _replay(self, at: Position, messages: Sequence[Message]) -> bool:
+        """Send what was missed, as far as there is room for it; True when all of it is sent."""
+        connection, owner, entrance = self._connection, self._fanout.owner, self._entrance
+        owner.begin_turn()
+        now, sent = owner.now(), 0
+        while sent < len(messages):
+            run = self._run(messages, sent)
+            if run is None:
+                return self._wait()
+            sent += len(run.messages)
+            owner.counters.replayed += len(run.messages)
+            entrance.since = messages[sent - 1].position
+            connection.replay(run, now)
+        if not connection.live:
+            return False
+        if messages and not entrance.newest_only and entrance.since != at:
+            entrance.waits = True
+            owner.soon(self._go_on)  # others have their turn before the next slice
+            return False
         return True
 
-    def _room(self) -> None:
+    def _run(self, messages: Sequence[Message], first: int) -> Run | None:
+        """Return as many messages as have room now: half of the queue is left to what is live in other channels."""
+        connection, limits = self._connection, self._connection.owner.limits
+        stream = self._fanout.streams.find(self._command.channel)
+        if stream is None:
+            return None
+        outbox, envelope = connection.outbox, connection.envelope
+        room = min(MOST_BYTES, limits.max_bytes // 2 - outbox.waiting_bytes)
+        count = limits.max_messages // 2 - len(outbox)
+        run = Run(stream)
+        for message in islice(messages, first, first + max(count, 0)):
+            room -= len(message.payload) + envelope
+            if room < 0:
+                break
+            run.add(message)
+        if run.messages:
+            return run
+        if not connection.blocked:
+            connection.flush()
+        if connection.blocked:
+            return None
+        run.add(messages[first])  # nothing waits, and then a message of any size may be in flight
+        return run
+
+    def _wait(self) -> bool:
+        """Go on when the client has read; until then nothing of the past is held for it."""
+        self._entrance.waits = True
+        self._entrance.past = None
+        if self._connection.live:
+            self._fanout.catch_up(self._connection, self._go_on)
+        return False
+
+    def _go_on(self) -> None:
+        connection = self._connection
+        if connection.blocked and connection.outbox.waiting_bytes > connection.owner.limits.max_bytes // 4:
+            self._wait()  # rather a few large slices than many small ones
+            return
         stream = self._fanout.streams.find(self._command.channel)
         if stream is not None:
             stream.room(self._entrance)
 
-    def _has_room(self, messages: Sequence[Message]) -> bool:
-        connection, limits = self._connection, self._connection.owner.limits
-        size = sum(len(message.payload) for message in messages) + ENVELOPE_BYTES * (1 + len(messages) // 16)
-        return connection.has_room(size) and len(connection.outbox) + len(messages) < limits.max_messages
-
     def _refuse(self, error: BrokerError) -> None:
-        self._fanout.unsubscribe(self._connection, self._command.channel)
         self._fanout.owner.counters.broker_errors[error.code] += 1
+        if self._answered:
+            self._end(f"the rest cannot be replayed now: {error.message}")
+            return
+        self._fanout.unsubscribe(self._connection, self._command.channel)
         self._reply(unavailable(error, self._command.request))
+
+    def _end(self, sentence: str) -> None:
+        connection, channel = self._connection, self._command.channel
+        self._fanout.end_subscription(connection, channel, INSUFFICIENT_STATE, sentence, again=True)
 
 
 def subscribe(fanout: Fanout, connection: Writing, command: Subscribe, reply: Reply) -> None:

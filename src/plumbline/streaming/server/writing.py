@@ -131,6 +131,11 @@ class Writing:
 
     # What each transport says for itself.
 
+    @property
+    def envelope(self) -> int:
+        """Bytes that it puts around a message, at most."""
+        return 16
+
     def encode(self, message: Message) -> bytes:
         """Return the message as this transport writes it."""
         raise NotImplementedError
@@ -183,6 +188,16 @@ class Writing:
             return
         self.turn = turn
         self._write_run(run, now)
+
+    def replay(self, run: Run, now: float) -> None:
+        """Send what a client missed, in one write behind what waits; it must have room."""
+        if not self.blocked:
+            self.flush()
+        if self.blocked:
+            for message in run.messages:
+                self.deliver(message, now)
+        elif self.live:
+            self._write_run(run, now)
 
     def has_room(self, size: int, messages: int = 1) -> bool:
         """Say whether `deliver` would lose nothing and close nothing.

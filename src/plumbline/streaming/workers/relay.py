@@ -83,13 +83,19 @@ class RelayBroker:
             self._send(wire.Publish(request, channel, data, key))
 
     def past(
-        self, channel: str, since: Position | None, limit: int, done: Callable[[Past | BrokerError], None]
+        self,
+        channel: str,
+        since: Position | None,
+        limit: int,
+        done: Callable[[Past | BrokerError], None],
+        *,
+        part: bool = False,
     ) -> None:
         """Return the messages after `since`, or the newest `limit` ones if it is None."""
         request = self._ask(done)
         if request is not None:
             epoch, offset = (since.epoch, since.offset) if since is not None else (None, 0)
-            self._send(wire.AskPast(request, channel, epoch, offset, limit))
+            self._send(wire.AskPast(request, channel, epoch, offset, limit, part))
 
     def head(self, channel: str, done: Callable[[Position | BrokerError], None]) -> None:
         """Return where the channel stands."""

@@ -82,7 +82,7 @@ class Session:
             at, entries = found.position, tuple((entry.offset, entry.data) for entry in found.entries)
             self.link.send(wire.History(asked.request, at.epoch, at.offset, found.recovered, entries))
 
-        self._server.broker.past(asked.channel, since, asked.limit, done)
+        self._server.broker.past(asked.channel, since, asked.limit, done, part=asked.part)
 
     def _join(self, asked: wire.Join) -> None:
         self.present.add((asked.channel, asked.client))

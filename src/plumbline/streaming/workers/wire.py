@@ -42,13 +42,14 @@ class Publish(msgspec.Struct, array_like=True, tag=3, frozen=True):
 
 
 class AskPast(msgspec.Struct, array_like=True, tag=4, frozen=True):
-    """Worker: send me what came after this position; the newest messages if `epoch` is None."""
+    """Worker: send me what came after this position, or (`part`) the first of it; the newest if `epoch` is None."""
 
     request: int
     channel: str
     epoch: str | None
     offset: int
     limit: int
+    part: bool
 
 
 class AskHead(msgspec.Struct, array_like=True, tag=5, frozen=True):
