@@ -91,10 +91,10 @@ class Authority:
         self.authority = trustme.CA()
         self.issued = 0
 
-    def issue(self):
+    def issue(self, kind=trustme.KeyType.ECDSA):
         """Return the settings of a fresh certificate for this machine."""
         self.issued += 1
-        made = self.authority.issue_cert("127.0.0.1", "localhost")
+        made = self.authority.issue_cert("127.0.0.1", "localhost", key_type=kind)
         cert, key = self.folder / f"{self.issued}.pem", self.folder / f"{self.issued}.key"
         made.private_key_pem.write_to_path(key)
         for blob in made.cert_chain_pems:

@@ -5,6 +5,7 @@ import socket
 import ssl
 
 import pytest
+import trustme
 from websockets.sync.client import connect
 
 from plumbline.streaming import Settings
@@ -100,6 +101,23 @@ def test_a_new_certificate_is_taken_and_nobody_is_dropped(secure, authority, cli
         gateway.set(tls_key=authority.issue()["tls_key"])
     assert certificate_of(gateway, authority.context())[0] == second
     here.link.close()
+
+
+def test_a_key_of_another_kind_replaces_the_old_one_and_tickets_stay_good(secure, authority, until):
+    gateway = secure()
+    where, context, seen, session = gateway.gateway.address, authority.context(), [], None
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    for kind in (trustme.KeyType.RSA, trustme.KeyType.ECDSA, trustme.KeyType.RSA):
+        gateway.set(**authority.issue(kind))
+        with context.wrap_socket(
+            socket.create_connection((where.host, where.port), 20), server_hostname="127.0.0.1"
+        ) as link:
+            seen.append((kind.name, link.cipher()[0].split("-")[1]))
+            session = session or link.session
+    assert seen == [("RSA", "RSA"), ("ECDSA", "ECDSA"), ("RSA", "RSA")]
+    plain = socket.create_connection((where.host, where.port), 20)
+    with context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as link:
+        assert link.session_reused
 
 
 def test_a_client_that_comes_back_resumes_its_session(secure, authority, until):

@@ -67,12 +67,9 @@ class Certificate:
     """
 
     def __init__(self, certificate: str, key: str) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        self.context.set_alpn_protocols(["http/1.1"])
         self.not_after = ""
-        self._load(certificate, key)
+        self.context = self._newest = self._loaded(certificate, key)
+        self.context.sni_callback = self._choose  # called for every handshake, with or without a server name
 
     @classmethod
     def of(cls, settings: Settings) -> Certificate | None:
@@ -89,23 +86,33 @@ class Certificate:
     def take(self, settings: Settings) -> None:
         """Read the files for the handshakes to come; connections and session tickets stay as they are.
 
+        The new pair goes into a context of its own. Loaded into the first one, a key of another kind (ECDSA for RSA)
+        would stand beside the old key, and OpenSSL would go on offering that.
+
         Raises:
             ValueError: They cannot be used; nothing was changed.
         """
         _both(settings)
-        self._load(settings.tls_cert, settings.tls_key)
+        self._newest = self._loaded(settings.tls_cert, settings.tls_key)
 
-    def _load(self, certificate: str, key: str) -> None:
+    def _choose(self, link: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
+        if self._newest is not self.context:
+            link.context = self._newest
+
+    def _loaded(self, certificate: str, key: str) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        made.set_alpn_protocols(["http/1.1"])
         try:
-            # First into a context of its own: a pair that does not fit must not leave half of it in the live one.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
-            self.context.load_cert_chain(certificate, key, password=_no_password)
+            made.load_cert_chain(certificate, key, password=_no_password)
         except ssl.SSLError as error:
             why = (error.reason or str(error)).lower().replace("_", " ")
             raise ValueError(f"tls_cert={certificate} and tls_key={key} cannot be used: {why}") from None
         except OSError as error:
             raise ValueError(f"tls_cert={certificate} or tls_key={key} cannot be read: {error.strerror}") from None
         self.not_after = _not_after(certificate)
+        return made
 
 
 def _both(settings: Settings) -> None:
