@@ -49,6 +49,8 @@ class Endpoint:
         cgroup: Control group of the server: its path (`/system.slice/gateway.service`) or its folder. It names a
             service that keeps dying, and so has no lasting pid.
         ca: PEM file of the authority that signed the target's certificate; None for the machine's own authorities.
+        clocks: Whose clocks should agree with this machine's: `ntp://host`, or an `https://` address whose `Date`
+            header is read.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Endpoint:
     token: str | None = field(default=None, repr=False)
     cgroup: str | None = None
     ca: str | None = None
+    clocks: tuple[str, ...] | None = None
 
 
 class UnavailableError(Exception):

@@ -19,6 +19,7 @@ _FIELDS = {
     "netns_of": "network namespace (netns_of)",
     "cgroup": "control group (cgroup)",
     "token": "token (token_env)",
+    "clocks": "clocks to compare with (clocks)",
 }
 NO_LAB = "no lab is running; start one with 'plumb up' or 'plumb practice ID', or name your own platform with --target"
 
@@ -82,7 +83,8 @@ def described(source: Source, endpoint: Endpoint | None) -> str:
     for field in dataclasses.fields(endpoint) if endpoint else ():
         value = getattr(endpoint, field.name)
         if field.name != "token" and value is not None:
-            line = line.replace(f"{{{field.name}}}", text(str(value)))
+            told = ", ".join(value) if isinstance(value, tuple | list) else str(value)
+            line = line.replace(f"{{{field.name}}}", text(told))
     return line
 
 

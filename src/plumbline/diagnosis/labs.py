@@ -35,6 +35,7 @@ class LabEndpoint(BaseModel):
     patience_s: float = Field(3.0, gt=0)
     token: str | None = None
     ca: str | None = None
+    clocks: tuple[str, ...] | None = None
 
 
 class LabState(BaseModel):

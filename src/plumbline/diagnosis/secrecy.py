@@ -39,7 +39,12 @@ class Pseudonyms:
 
     def know(self, endpoint: Endpoint, hostname: str = "") -> None:
         """Learn the target's addresses, paths and pids, so that sentences that name them are scrubbed as well."""
-        for kind, value in (("url", endpoint.url), ("metrics", endpoint.metrics)):
+        addresses = (
+            ("url", endpoint.url),
+            ("metrics", endpoint.metrics),
+            *(("clock", one) for one in endpoint.clocks or ()),
+        )
+        for kind, value in addresses:
             if value:
                 self.of(kind, value)
                 host = urlsplit(value).hostname

@@ -30,7 +30,15 @@ def _address(text: str) -> str:
     return text
 
 
+def _clock(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("ntp", "http", "https") or not parts.hostname:
+        raise ValueError("a clock is ntp://host, or an http:// or https:// address")
+    return text
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Clock = Annotated[str, AfterValidator(_clock)]
 
 
 class TargetError(Exception):
@@ -52,6 +60,9 @@ class Target(BaseModel):
         3.0, gt=0, le=3600, description="How long a probe may watch a quiet connection, in seconds."
     )
     ca: str | None = Field(None, description="PEM file of the authority that signed the target's certificate.")
+    clocks: list[Clock] | None = Field(
+        None, description="Clocks that should agree with this machine's: ntp://host, or an https:// address."
+    )
     token_env: str | None = Field(None, description="Name of the environment variable that holds the clients' token.")
 
 
@@ -176,6 +187,7 @@ def _endpoint(name: str, target: Target) -> Endpoint:
         patience_s=target.patience_s,
         token=token,
         ca=_place(target.ca) if target.ca else None,
+        clocks=tuple(target.clocks) if target.clocks else None,
     )
 
 

@@ -25,6 +25,7 @@ from plumbline.lab.keeper.namespace import inhabitants, of, pin
 from plumbline.lab.link import Link
 from plumbline.lab.logs import after
 from plumbline.lab.parts.builder import MAIN
+from plumbline.lab.parts.clock import ClockPart
 from plumbline.lab.parts.front import FrontPart
 from plumbline.lab.parts.host import START_S, Process
 from plumbline.lab.questions import answers, measure
@@ -158,6 +159,7 @@ class RunningLab(Crowds):
             cgroup=str(self._group.folder) if self._group else None,
             patience_s=self.topology.patience_s,
             ca=self.variables().get("TLS_CA"),
+            clocks=tuple(part.address for part in self.built.values() if isinstance(part, ClockPart)) or None,
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from plumbline.lab.parts.part import Part
 from plumbline.lab.parts.server import Server, ServerPart
@@ -21,18 +21,29 @@ class Clock(Part):
 
     Args:
         offset_s: How far ahead of the machine's clock, in seconds.
+        asked_by: How diagnostics ask it: `ntp`, or `http` for one that is no time server, as an issuer of tokens.
     """
 
     offset_s: float = 0.0
     name: str = "clock"
+    asked_by: Literal["ntp", "http"] = "ntp"
 
     def build(self, host: Builder) -> ClockPart:
         """Return it."""
-        return ClockPart(host, Server(self.name, "clock", config={"offset_s": self.offset_s}))
+        return ClockPart(host, self)
 
 
 class ClockPart(ServerPart):
     """The source of time in a lab."""
+
+    def __init__(self, host: Builder, clock: Clock) -> None:
+        super().__init__(host, Server(clock.name, "clock", config={"offset_s": clock.offset_s}))
+        self._scheme = clock.asked_by
+
+    @property
+    def address(self) -> str:
+        """How it is named as a clock of a target."""
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """Its addresses: `host:port` for NTP, a URL for the Date header."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import time
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -113,6 +114,7 @@ def answer(status: int, kind: str, body: bytes, headers: dict[str, str] | None =
     """Return a whole answer, after which the connection is closed; `bare` leaves the body out, as HEAD wants it."""
     lines = [
         f"HTTP/1.1 {status} {_REASONS[status]}",
+        time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime()),  # RFC 9110, 6.6.1
         f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
