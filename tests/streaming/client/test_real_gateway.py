@@ -203,6 +203,25 @@ def test_two_thousand_subscriptions_need_at_most_twenty_sockets(run, fast):
     run(test())
 
 
+def test_the_gateways_limits_are_learned_from_its_greeting_and_kept(run, fast):
+    async def test():
+        settings = Settings(max_batch=3, max_subscriptions=10, max_message_bytes=300)
+        async with Gateway(settings) as gateway, Client(gateway.url, options=fast()) as client:
+            first = client.subscribe("channel-0")
+            await first.ready()
+            readers = [first, *(client.subscribe(f"channel-{n}") for n in range(1, 25))]
+            for reader in readers:
+                await reader.ready()
+            assert len(client.sockets) == 3
+            assert gateway.stats()["errors"] == {}, "nothing was tried that the gateway does not take"
+            await asyncio.gather(*(client.publish(f"channel-{n}", "x" * 100) for n in range(25)))
+            with pytest.raises(RefusedError, match="this gateway takes 300"):
+                await client.publish("channel-0", "x" * 300)
+            assert gateway.stats()["closes"] == {}
+
+    run(test())
+
+
 def test_a_full_gateway_says_when_to_come_back_and_is_obeyed(run, fast):
     async def test():
         async with Gateway(Settings(max_connections=1)) as gateway:

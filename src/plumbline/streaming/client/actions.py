@@ -83,9 +83,15 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """The gateway has greeted: it took the token, and commands may be sent."""
+    """The gateway has greeted: it took the token, and commands may be sent.
+
+    Args:
+        client: What it calls this connection.
+        max_subscriptions: Channels that one connection may read; None if it did not say.
+    """
 
     client: str
+    max_subscriptions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Link:
         self.session = session
         self.route = route
         self.dialer = dialer
-        self.capacity: int | None = None  # channels, once the gateway has told that it takes no more
+        self.capacity: int | None = None  # channels that the gateway takes, once it has told
         self.client_id: str | None = None  # what the gateway calls this connection
         self.idle_since: float | None = None
         self.trouble: str | None = None  # why it is not connected
@@ -127,7 +127,7 @@ class Link:
                 self._advised.put_nowait(action)
             else:
                 if isinstance(action, Greeted):
-                    self.client_id = action.client
+                    self.client_id, self.capacity = action.client, action.max_subscriptions
                     self.trouble = None
                     self.route.accepted()
                 self._owner.do(self, action)

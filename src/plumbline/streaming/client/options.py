@@ -23,7 +23,7 @@ class Options:
         backoff: Delays between attempts to connect.
         max_sockets: Sockets that the client may open.
         subscriptions_per_socket: Channels on one socket. The gateway's `max_subscriptions` (128) is its bound; if the
-            gateway takes fewer, the client learns that from its answer.
+            gateway takes fewer, the client learns that from its greeting.
         idle_s: Seconds after which a socket without channels and requests is closed.
         request_timeout_s: Seconds for an answer, in all, also across connections.
         open_timeout_s: Seconds for connecting and the handshake.

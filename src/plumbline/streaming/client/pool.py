@@ -41,7 +41,7 @@ class Slot:
     @property
     def room(self) -> int:
         """Channels that it can take more."""
-        limit = self._usual if self.link.capacity is None else self.link.capacity
+        limit = self._usual if self.link.capacity is None else min(self._usual, self.link.capacity)
         return limit - self.load
 
 

@@ -266,7 +266,8 @@ class Session:
         limits.max_batch = _whole(hello.get("max_batch"), limits.max_batch)
         self._desk.greeted = True
         self.counts.connected += 1
-        self._desk.actions.append(Greeted(str(hello.get("client", ""))))
+        most = _whole(hello.get("max_subscriptions"), 0) or None
+        self._desk.actions.append(Greeted(str(hello.get("client", "")), most))
         self.reading.greeted(now)
         self._unsent = sorted(ask.request for ask in self._asks)
         self._pump(now)

@@ -104,15 +104,15 @@ def expiring(in_s: float) -> bytes:
     return to_json({"expiring": {"in_s": round(in_s, 3)}})
 
 
-def hello(client: str, heartbeat_s: float, max_message_bytes: int) -> bytes:
-    """Encode the greeting, for clients that asked for one."""
-    told = {
-        "client": client,
-        "version": VERSION,
-        "heartbeat_s": heartbeat_s,
-        "max_message_bytes": max_message_bytes,
-        "resume": True,
-    }
+def hello(client: str, heartbeat_s: float, **limits: int) -> bytes:
+    """Encode the greeting, for clients that asked for one.
+
+    Args:
+        client: The connection's id.
+        heartbeat_s: Time between two pings of the gateway.
+        limits: What it takes of one client: `max_message_bytes`, `max_batch`, `max_subscriptions`.
+    """
+    told = {"client": client, "version": VERSION, "heartbeat_s": heartbeat_s, **limits, "resume": True}
     return to_json({"hello": told})
 
 

@@ -14,6 +14,7 @@ from plumbline.streaming.core.jsontext import to_json
 from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.origins import origin_allowed
 from plumbline.streaming.core.request import RefusedError, Request, accept_websocket, answer
+from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import connection
 from plumbline.streaming.server.canary import Canary
 from plumbline.streaming.server.connection import Connection
@@ -100,11 +101,19 @@ def _websocket(owner: Owner, greeting: Greeting, request: Request, tail: bytes) 
     owner.door.enter(greeting, made, head)
     owner.opened(made)
     if SUBPROTOCOL in offered or request.asked("hello") == ["1"]:
-        settings = owner.settings
-        told = answers.hello(identity.client, settings.heartbeat_interval_s, settings.max_message_bytes)
-        made.deliver(Message(told), owner.now())
+        made.deliver(Message(_hello(owner.settings, identity.client)), owner.now())
     if tail:
         made.received(tail)
+
+
+def _hello(settings: Settings, client: str) -> bytes:
+    return answers.hello(
+        client,
+        settings.heartbeat_interval_s,
+        max_message_bytes=settings.max_message_bytes,
+        max_batch=settings.max_batch,
+        max_subscriptions=settings.max_subscriptions,
+    )
 
 
 def _events(owner: Owner, greeting: Greeting, request: Request, path: str) -> None:
