@@ -7,7 +7,7 @@ from typing import Any
 
 from plumbline.streaming.core.broker import Entry, Member, Past, Position
 from plumbline.streaming.core.commands import Id, RequestError
-from plumbline.streaming.core.jsontext import to_json
+from plumbline.streaming.core.jsontext import quoted, to_json
 
 VERSION = 2
 """Of the protocol."""
@@ -20,7 +20,7 @@ def ok(request: Id, **more: Any) -> bytes:
 
 def pong(request: Id, data: bytes) -> bytes:
     """Encode the answer to a ping, with the client's own data."""
-    return b'{"id":%b,"ok":true,"ping":%b}' % (to_json(request), data)
+    return b'{"id":%b,"ok":true,"ping":%b}' % (_id(request), data)
 
 
 def error(failed: RequestError) -> bytes:
@@ -48,7 +48,7 @@ def subscribed(request: Id, channel: str, head: Position, recovered: bool | None
 
 def published(request: Id, position: Position) -> bytes:
     """Encode the answer to a publication that is stored."""
-    return ok(request, epoch=position.epoch, offset=position.offset)
+    return b'{"id":%b,"ok":true,"epoch":%b,"offset":%d}' % (_id(request), quoted(position.epoch), position.offset)
 
 
 def history(request: Id, past: Past, *, recovered: bool | None) -> bytes:
@@ -70,7 +70,7 @@ def present(request: Id, members: Iterable[Member], count: int) -> bytes:
 
 def message(channel: str, offset: int, data: bytes) -> bytes:
     """Encode a published message as its readers get it; `data` is JSON text."""
-    return b'{"channel":%b,"offset":%d,"data":%b}' % (to_json(channel), offset, data)
+    return b'{"channel":%b,"offset":%d,"data":%b}' % (quoted(channel), offset, data)
 
 
 def joined(channel: str, member: Member) -> bytes:
@@ -114,6 +114,10 @@ def hello(client: str, heartbeat_s: float, **limits: int) -> bytes:
     """
     told = {"client": client, "version": VERSION, "heartbeat_s": heartbeat_s, **limits, "resume": True}
     return to_json({"hello": told})
+
+
+def _id(request: Id) -> bytes:
+    return quoted(request) if isinstance(request, str) else b"null" if request is None else b"%d" % request
 
 
 def _entry(entry: Entry) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -22,7 +21,7 @@ from plumbline.streaming.core.commands import (
     Subscribe,
     Unsubscribe,
 )
-from plumbline.streaming.core.jsontext import encode_data
+from plumbline.streaming.core.jsontext import encode_read, read_json
 
 CHANNEL_LENGTH = 200  # characters
 ID_LENGTH = 64  # characters
@@ -101,15 +100,11 @@ def _one(asked: object) -> Command | RequestError:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return read_json(text)
     except RecursionError:
         raise RequestError("malformed", "the message is nested too deeply") from None
     except ValueError as failed:
         raise RequestError("malformed", f"the message is no JSON: {failed}") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _command(asked: dict[str, Any]) -> Command:
@@ -209,7 +204,7 @@ def _trace(value: Any) -> str | None:
 
 def _data(value: Any) -> bytes:
     try:
-        return encode_data(value)
+        return encode_read(value)
     except ValueError as failed:  # 1e999 parses as infinity
         raise ValueError(f"data cannot be sent on: {failed}") from None
 

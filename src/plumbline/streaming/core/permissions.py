@@ -39,7 +39,7 @@ class Permissions:
     def may(self, action: Action, channel: str) -> bool:
         """Say whether this channel may be used so."""
         patterns: tuple[str, ...] = getattr(self, action)
-        return any(matches(pattern, channel) for pattern in patterns)
+        return "*" in patterns or any(matches(pattern, channel) for pattern in patterns)
 
 
 def matches(pattern: str, channel: str) -> bool:
