@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 from itertools import count
 from random import Random
 
-from plumbline.streaming.client.actions import Action, Answer, Emit, End, Fail, Full, Live
+from plumbline.streaming.client.actions import Action, Answer, Emit, End, Fail, Full, Greeted, Live
 from plumbline.streaming.client.backoff import Backoff
 from plumbline.streaming.client.buffer import Buffer
 from plumbline.streaming.client.counts import Counts
@@ -70,6 +70,7 @@ class Pool:
         self._full: dict[Link, list[Buffer]] = {}
         self._closings: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self._capacity: int | None = None  # of a socket, as the gateway said last
         self.closed = False
 
     @property
@@ -137,6 +138,8 @@ class Pool:
         """Carry out what a session wants."""
         if isinstance(action, Emit):
             self._emit(link, action)
+        elif isinstance(action, Greeted):
+            self._capacity = action.max_subscriptions
         elif isinstance(action, Live):
             if feed := self._feed(link, action.channel):
                 feed.went_live(action)
@@ -200,9 +203,9 @@ class Pool:
         route = Route(self._urls, backoff, fail_back_s=fail_back_s, renewable=self._token.renewable)
         session = Session(self._rng, self._counts, request_timeout_s=self._options.request_timeout_s)
         times = Times(self._options.ping_interval_s, self._options.ping_timeout_s)
-        slot = Slot(
-            Link(next(self._numbers), self, session, route, self._dialer, times), self._options.subscriptions_per_socket
-        )
+        link = Link(next(self._numbers), self, session, route, self._dialer, times)
+        link.capacity = self._capacity
+        slot = Slot(link, self._options.subscriptions_per_socket)
         self._slots.append(slot)
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._options.idle_s / 2, self._close_idle)
