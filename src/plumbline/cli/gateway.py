@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from plumbline.cli import gateway_haproxy, gateway_leaving, gateway_regions, gateway_tokens, gateway_workers
+from plumbline.cli import (
+    gateway_haproxy,
+    gateway_leaving,
+    gateway_regions,
+    gateway_tokens,
+    gateway_tutorial,
+    gateway_workers,
+)
 from plumbline.cli.gateway_asking import admin_option, asked, json_option, new_table, show_table
 from plumbline.streaming.server.options import pairs
 from plumbline.streaming.server.serve import serve
@@ -27,6 +34,7 @@ for command in (
     *gateway_regions.COMMANDS,
     *gateway_tokens.COMMANDS,
     gateway_haproxy.haproxy_config,
+    gateway_tutorial.tutorial,
 ):
     gateway.add_command(command)
 

@@ -1,4 +1,4 @@
-"""The commands of the security page's playbook, executed against a real gateway with clients on it."""
+"""The commands of the playbook on keys, executed against a real gateway with clients on it."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs/infrastructure/security.md"
+PAGE = ROOT / "docs/infrastructure/rotate-keys.md"
 STEPS = re.findall(r"^``` \{\.bash \.playbook\}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 
