@@ -41,8 +41,10 @@ class Crowds(Builder):
         """
         where = self.part(population.at).url if population.at else self.url
         socket = self._census(population.name)
+        plan = self.folder / f"{population.name}.json"
+        plan.write_text(json.dumps(asdict(population), indent=1))
         argv = [sys.executable, "-m", "plumbline.lab.clients.population", where, str(socket)]
-        self.launch(population.name, [*argv, json.dumps(asdict(population))])
+        self.launch(population.name, [*argv, str(plan)])
         self.until(lambda: answers(socket), f"the population '{population.name}' answers")
 
     def population(self, name: str, window_s: float = 2.0) -> Census:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from plumbline.lab.keeper.unit import UnitError, read
 from plumbline.lab.parts.server import listens
 from plumbline.streaming.probes.adminclient import AdminError, ask
 
@@ -30,15 +31,23 @@ def restart(environment: Mapping[str, str], name: str = "gateway", patience_s: f
     pidfile, port = Path(environment[f"{word}_PIDFILE"]), int(environment[f"{word}_PORT"])
     admin = environment.get("PLUMBLINE_ADMIN" if name == "gateway" else f"{word}_ADMIN")
     before = int(pidfile.read_text())
-    with contextlib.suppress(ProcessLookupError):  # a crash loop: the supervisor is about to start it anyway
-        os.kill(before, signal.SIGTERM)
-    deadline = time.monotonic() + patience_s
+    stop_s = read(Path(environment[f"{word}_UNIT"])).stop_s if f"{word}_UNIT" in environment else None
+    _signal(before, signal.SIGTERM)
+    asked = time.monotonic()
+    deadline = asked + patience_s
     while time.monotonic() < deadline:
         now = int(pidfile.read_text())
+        if now == before and stop_s is not None and time.monotonic() - asked >= stop_s:
+            _signal(before, signal.SIGKILL)  # as systemd does after TimeoutStopSec=
         if now != before and (_answers(admin) if admin else listens(now, port)):
             return f"restarted: process {now}, before {before}"
         time.sleep(0.05)
     raise TimeoutError(f"the {name} did not come back within {patience_s:.0f} s; see {environment[f'{word}_LOG']}")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # a crash loop: the supervisor is about to start it anyway
+        os.kill(pid, number)
 
 
 def _answers(admin: str) -> bool:
@@ -57,7 +66,7 @@ def main() -> int:
     except KeyError as error:
         print(f"restart-{name}: ${error.args[0]} is not set; run this in a lab's shell", file=sys.stderr)
         return 1
-    except (TimeoutError, OSError) as error:
+    except (TimeoutError, OSError, UnitError) as error:
         print(f"restart-{name}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import itertools
 import json
 import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import websockets
 from websockets.asyncio.client import ClientConnection
@@ -19,6 +22,11 @@ from plumbline.lab.workload.connection import FAILURES, ask, opened
 from plumbline.lab.workload.ledger import Ledger
 
 _clock = time.monotonic
+_LIVE = ("rate_hz", "message_bytes", "stay_s", "retry_s", "jitter", "read_bytes_hz")
+"""What a change of the plan's file changes in clients that run; the rest holds from the start."""
+_LOOK_S = 0.1
+_CATCH_UP_S = 10.0
+"""Beats that a client was held back from are caught up, but no more than those of so many seconds."""
 Talk = Callable[[ClientConnection, int], Awaitable[None]]
 """What a client does as long as its connection lasts; called with it and the client's number."""
 
@@ -29,11 +37,13 @@ class Crowd:
     Args:
         url: Where they connect.
         plan: What they do.
+        file: JSON file of the plan, read again when it changes: the clients' configuration.
     """
 
-    def __init__(self, url: str, plan: Population) -> None:
+    def __init__(self, url: str, plan: Population, file: Path | None = None) -> None:
         self.url = url
         self.plan = plan
+        self._file = file
         self.ledger = Ledger((), plan.count)
         self.received: list[float] = []
         self.sent: list[float] = []
@@ -43,6 +53,8 @@ class Crowd:
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            if self._file is not None:
+                tasks.create_task(self._follow(self._file))
             if self.plan.kind == "churners":
                 tasks.create_task(self._churn(tasks))
                 return
@@ -67,6 +79,17 @@ class Crowd:
             connect_p99_s=service.connect_p99_s,
             away_s=0.0 if self.plan.kind == "churners" else service.away_s,
         )
+
+    async def _follow(self, file: Path) -> None:
+        """Take over what changes in the file; half a file is looked at again."""
+        seen = ""
+        while True:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                if (text := file.read_text()) != seen:  # noqa: ASYNC240 - a small local file
+                    told = json.loads(text)
+                    self.plan = dataclasses.replace(self.plan, **{key: told[key] for key in _LIVE})
+                    seen = text
+            await asyncio.sleep(_LOOK_S)
 
     async def _live(self, number: int, delay_s: float, talk: Talk) -> None:
         await asyncio.sleep(delay_s)
@@ -115,13 +138,17 @@ class Crowd:
 
     async def _publish(self, connection: ClientConnection, number: int) -> None:
         channel = self.plan.channels[number % len(self.plan.channels)]
-        text = json.dumps({"id": 1, "publish": channel, "data": "x" * self.plan.message_bytes})
-        start = _clock()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._answers(connection))
-            for beat in itertools.count(1):
-                await connection.send(text)
-                await asyncio.sleep(max(0.0, start + beat / max(self.plan.rate_hz, 0.01) - _clock()))
+        due = _clock()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._answers(connection))
+                while True:
+                    data = "x" * self.plan.message_bytes
+                    await connection.send(json.dumps({"id": 1, "publish": channel, "data": data}))
+                    due = max(due, _clock() - _CATCH_UP_S) + 1 / max(self.plan.rate_hz, 0.01)
+                    await asyncio.sleep(max(0.0, due - _clock()))
+        except ExceptionGroup as failed:  # the connection's end, as every other client sees it
+            raise failed.exceptions[0] from None
 
     async def _answers(self, connection: ClientConnection) -> None:
         while True:
@@ -130,7 +157,7 @@ class Crowd:
 
     async def _churn(self, tasks: asyncio.TaskGroup) -> None:
         """Let one come at each beat, whatever became of those before; at most `count` at a time."""
-        start, here = _clock(), 0
+        due, here = _clock(), 0
 
         async def visit(number: int) -> None:
             nonlocal here
@@ -139,7 +166,8 @@ class Crowd:
             here -= 1
 
         for beat in itertools.count(1):
-            await asyncio.sleep(max(0.0, start + beat / max(self.plan.rate_hz, 0.01) - _clock()))
+            due = max(due, _clock() - _CATCH_UP_S) + 1 / max(self.plan.rate_hz, 0.01)
+            await asyncio.sleep(max(0.0, due - _clock()))
             if here < self.plan.count:
                 tasks.create_task(visit(beat))
 
@@ -157,9 +185,10 @@ def _count(moments: list[float]) -> None:
 
 
 def main() -> None:
-    """Run until SIGTERM: URL, socket for questions, the population as JSON."""
-    fields = json.loads(sys.argv[3])
-    crowd = Crowd(sys.argv[1], Population(**fields | {"channels": tuple(fields["channels"])}))
+    """Run until SIGTERM: URL, socket for questions, file of the population as JSON."""
+    file = Path(sys.argv[3])
+    fields = json.loads(file.read_text())
+    crowd = Crowd(sys.argv[1], Population(**fields | {"channels": tuple(fields["channels"])}), file)
     asyncio.run(answering(sys.argv[2], crowd.measure, crowd.run()))
 
 

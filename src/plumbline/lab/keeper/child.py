@@ -120,10 +120,15 @@ class Child:
             self.due = time.monotonic() + self._pause()
 
     def _pause(self) -> float:
-        asked = None
-        with contextlib.suppress(units.UnitError, OSError):
-            asked = units.read(Path(self.recipe.unit)).restart_s if self.recipe.unit else None
+        asked = self.unit.restart_s
         return (self.recipe.restart_s or 0.0) if asked is None else asked
+
+    @property
+    def unit(self) -> units.Unit:
+        """What its unit says now; nothing if it has none, or a wrong one."""
+        with contextlib.suppress(units.UnitError, OSError):
+            return units.read(Path(self.recipe.unit)) if self.recipe.unit else units.Unit()
+        return units.Unit()
 
     def signal(self, number: signal.Signals) -> None:
         """Signal its whole process group, a stopped one too."""

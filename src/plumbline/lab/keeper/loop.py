@@ -20,7 +20,7 @@ from plumbline.lab.keeper.tether import adopt_orphans
 LOOK_S = 1.0
 """How often the keeper looks whether its owner lives, in seconds: a pipe that leaked to another process never ends."""
 KILL_AFTER_S = 3.0
-"""A process that was asked to stop is killed after this time, in seconds."""
+"""A process that was asked to stop is killed after this time, in seconds, unless its unit says another."""
 
 
 def say(message: dict[str, Any]) -> None:
@@ -122,7 +122,8 @@ class Keeper:
             return {}
         child.waiting.append(request["id"])
         child.signal(signal.SIGTERM)
-        self.killing[child.recipe.name] = time.monotonic() + KILL_AFTER_S
+        asked_s = child.unit.stop_s
+        self.killing[child.recipe.name] = time.monotonic() + (KILL_AFTER_S if asked_s is None else asked_s)
         return None
 
     def do_hold(self, request: dict[str, Any]) -> dict[str, Any]:

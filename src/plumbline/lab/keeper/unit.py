@@ -15,17 +15,19 @@ class UnitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What the drop-ins ask for: the three keys of `[Service]` that a lab honours.
+    """What the drop-ins ask for: the keys of `[Service]` that a lab honours.
 
     Args:
         nofile: `LimitNOFILE=`, (soft, hard): one number is both, `SOFT:HARD` as systemd's default 1024:524288.
         memory_max: `MemoryMax=`, in bytes; -1 for `infinity`.
         restart_s: `RestartSec=`, in seconds.
+        stop_s: `TimeoutStopSec=`, in seconds: who was asked to stop is killed after this time.
     """
 
     nofile: tuple[int, int] | None = None
     memory_max: int | None = None
     restart_s: float | None = None
+    stop_s: float | None = None
 
 
 def read(folder: Path) -> Unit:
@@ -46,17 +48,19 @@ def read(folder: Path) -> Unit:
     return Unit(
         nofile=_pair(folder, "LimitNOFILE", service),
         memory_max=_number(folder, "MemoryMax", service),
-        restart_s=_seconds(folder, service.get("RestartSec", "").strip()),
+        restart_s=_seconds(folder, "RestartSec", service),
+        stop_s=_seconds(folder, "TimeoutStopSec", service),
     )
 
 
-def _seconds(folder: Path, text: str) -> float | None:
+def _seconds(folder: Path, key: str, service: dict[str, str]) -> float | None:
     """Read `0.5`, `500ms` or `2s`."""
+    text = service.get(key, "").strip()
     digits, scale = (text[:-2], 1e-3) if text.endswith("ms") else (text.removesuffix("s"), 1.0)
     try:
         return float(digits) * scale if text else None
     except ValueError:
-        raise UnitError(f"{folder}: RestartSec={text} is no time; write 0.5, 500ms or 2s") from None
+        raise UnitError(f"{folder}: {key}={text} is no time; write 0.5, 500ms or 2s") from None
 
 
 def _pair(folder: Path, key: str, service: dict[str, str]) -> tuple[int, int] | None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from plumbline.lab.parts.host import Host, Process, toml
 
+DRAIN_S = 1.0
+"""Time over which a lab's gateway lets its clients go unless its topology says another, in seconds: they are few."""
+
 
 class GatewayPart(Process):
     """The gateway process; a restart keeps port, admin socket and files, not the pid.
@@ -33,7 +36,7 @@ class GatewayPart(Process):
     ) -> None:
         super().__init__(host, name, f"{name}.toml")
         self.scheme = "wss" if settings.get("tls_cert") else "ws"
-        self._settings = dict(settings)
+        self._settings = {"drain_s": DRAIN_S, **settings}
         self._options = [*(["--workers", str(workers)] if workers else []), *options]
         self.admin = host.folder / ("admin.sock" if name == "gateway" else f"{name}.sock")
         self.unit = host.folder / f"{name}.service.d"
