@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.evidence_cluster import CacheLoads, KeyLoads, ReplicatedStream, Replication
+from plumbline.streaming.evidence_cluster import CacheLoads, KeyLoads, ReplicatedStream, Replication, UpstreamBurst
+from plumbline.streaming.evidence_shutdown import End, Shutdowns
 from plumbline.streaming.evidence_workers import Worker, Workers
 from plumbline.streaming.probes.reached import asked, malformed, pid_of
 
@@ -15,12 +16,14 @@ __all__ = [
     "CacheLoads",
     "Close",
     "Closes",
+    "End",
     "IdleLifetime",
     "KeyLoads",
     "OutboundQueue",
     "OutboundQueues",
     "ReplicatedStream",
     "Replication",
+    "Shutdowns",
     "Worker",
     "Workers",
 ]

@@ -47,6 +47,7 @@ class Drained:
         connections: Clients that were here when it began, or came in while it did.
         left: Those that went by themselves after the notice.
         lost: Messages that waited for clients and were not sent.
+        cut: Clients that were closed because the time was over.
         took_s: Seconds.
     """
 
@@ -54,6 +55,7 @@ class Drained:
     left: int
     lost: int
     took_s: float
+    cut: int = 0
 
 
 async def drain(owner: Owner, within_s: float) -> Drained:
@@ -79,12 +81,13 @@ async def drain(owner: Owner, within_s: float) -> Drained:
         await _wait(owner.empty, until - owner.now())
     left = sum(not connection.live and connection.ending is None for connection in here)
     before = owner.farewells.lost
-    owner.farewells.cut([connection for connection in owner.connections.values() if connection.live])
+    late = [connection for connection in owner.connections.values() if connection.live]
+    owner.farewells.cut(late)
     if owner.door.waiting:  # those who were in the accept queue are told to come back
         await _wait(owner.door.settled, owner.settings.close_timeout_s)
         if not all(greeting.answered for greeting in owner.door.waiting.values()):
             await _wait(owner.door.settled, owner.settings.handshake_timeout_s)
-    done = Drained(len(here), left, owner.farewells.lost - before, owner.now() - began)
+    done = Drained(len(here), left, owner.farewells.lost - before, owner.now() - began, len(late))
     if owner.telemetry is not None:
         owner.telemetry.drained(owner.now() - began, len(here), owner.farewells.lost - before)
     log.event(logging.INFO, "drained", connections=done.connections, left=left, lost=done.lost, took_s=done.took_s)

@@ -23,6 +23,7 @@ from plumbline.streaming.server.admin import Admin
 from plumbline.streaming.server.drain import Drained, drain
 from plumbline.streaming.server.guard import TOKEN_SETTINGS, keyring
 from plumbline.streaming.server.hub import Hub
+from plumbline.streaming.server.lastend import LastEnd
 from plumbline.streaming.server.tls import Certificate
 from plumbline.streaming.server.tuning import apply, demand_safety, note_backlog, tune
 
@@ -73,6 +74,7 @@ class Gateway:
         keyring(self._first)  # a wrong file is said at once
         self._admin_path = os.fspath(admin) if admin is not None else None
         self._admin: Admin | None = None
+        self._end = LastEnd(self._admin_path)
         self._running: Hub | None = None
         self._tls: Certificate | None = None
         self._leaving: asyncio.Task[Drained] | None = None
@@ -120,12 +122,14 @@ class Gateway:
                     "closes": self.closes,
                     "metrics": self._exposition,
                     "broker": self.broker,
+                    "shutdown": self._end.view,
                 }
                 actions = {"drain": self._asked_to_drain, "reload-certificate": lambda _: self.reload_certificate()}
                 self._admin = Admin(self._admin_path, views, self.configure, actions)
         except OSError:
             await self.stop()
             raise
+        self._end.begin()
         note_backlog(hub)
         log.event(logging.INFO, "listening", address=self.address, backlog=hub.settings.listen_backlog)
 
@@ -160,8 +164,9 @@ class Gateway:
         self._first = hub.settings
         closing = list(hub.connections.values())
         hub.drain()
-        for connection in closing:
-            hub.end(connection, SERVICE_RESTART, "the gateway restarts; come back after a short random delay")
+        sentence = "the gateway restarts; come back after a short random delay"
+        lost = sum(hub.end(connection, SERVICE_RESTART, sentence) for connection in closing)
+        self._end.stopped(connections=len(closing), lost=lost)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(hub.empty.wait(), hub.settings.close_timeout_s)
         for connection in list(hub.connections.values()):
@@ -291,7 +296,13 @@ class Gateway:
         log.event(logging.INFO, "certificate read", file=wanted.tls_cert, not_after=self._tls.not_after)
 
     async def _leave(self, hub: Hub, within_s: float) -> Drained:
-        done = await drain(hub, within_s)
+        noting = asyncio.ensure_future(self._end.follow(lambda: len(hub.connections), within_s))
+        try:
+            done = await drain(hub, within_s)
+        finally:
+            noting.cancel()
+        numbers = {"connections": done.connections, "left": done.left, "cut": done.cut, "lost": done.lost}
+        self._end.drained(within_s=within_s, took_s=done.took_s, **numbers)
         await self.stop()
         return done
 

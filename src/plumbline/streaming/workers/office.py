@@ -110,10 +110,15 @@ class Office:
         async def closes() -> dict[str, Any]:
             return sums.closes(await self._answers("closes"))
 
+        async def shutdown() -> dict[str, Any]:
+            answers = await self._answers("shutdown")
+            return {"previous": [end for answer in answers.values() for end in answer["previous"]]}
+
         return {
             "stats": stats,
             "queues": queues,
             "closes": closes,
+            "shutdown": shutdown,
             "settings": settings,
             "workers": self.workers,
             "autoscaler": lambda: scaler.view() if scaler else {"policy": None, "decisions": []},
