@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.probes.reached import asked, malformed
+from plumbline.streaming.probes.reached import asked, malformed, pid_of
 
 SECOND = 1_000_000_000  # JetStream counts time in nanoseconds
+BURSTS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +58,41 @@ class KeyLoads:
 
 
 @dataclass(frozen=True, slots=True)
-class CacheLoads:
-    """How often a cache computed what it was asked for."""
+class UpstreamBurst:
+    """Connections of a service to one of those it asks."""
 
-    protection: bool = measured("1", "one computation of a key at a time")
-    hits: int = measured("{request}", "answered fresh from the cache")
-    misses: int = measured("{request}", "not there, or too old")
-    stale_served: int = measured("{request}", "answered with a value past its time, while it was computed anew")
-    loads: int = measured("{computation}", "computations begun")
-    load_failures: int = measured("{computation}", "computations that failed")
-    joined: int = measured("{request}", "waited for a computation that ran already in this process")
-    waits: int = measured("{look}", "looks for what another process computes")
-    loading: int = measured("{computation}", "that run now")
-    most_at_once: int = measured("{computation}", "most of one key that ever ran at once")
-    keys: tuple[KeyLoads, ...] = measured("", "keys that are or were computed, at most 50, the busiest first")
+    address: str = measured("", "the upstream: address and port", secrecy="internal")
+    most: int = measured("{connection}", "most connections to it at one look")
+    usual: float = measured("{connection}", "median over all looks")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLoads:
+    """How often a cache computed what it was asked for; of any other service, how it asks its upstreams."""
+
+    protection: bool | None = measured("1", "one computation of a key at a time; None: unknown from outside")
+    hits: int | None = measured("{request}", "answered fresh from the cache", default=None)
+    misses: int | None = measured("{request}", "not there, or too old", default=None)
+    stale_served: int | None = measured(
+        "{request}", "answered with a value past its time, while it was computed anew", default=None
+    )
+    loads: int | None = measured("{computation}", "computations begun", default=None)
+    load_failures: int | None = measured("{computation}", "computations that failed", default=None)
+    joined: int | None = measured(
+        "{request}", "waited for a computation that ran already in this process", default=None
+    )
+    waits: int | None = measured("{look}", "looks for what another process computes", default=None)
+    loading: int = measured("{computation}", "that run now", default=0)
+    most_at_once: int = measured("{computation}", "most of one key that ever ran at once", default=0)
+    jitter: float | None = measured(
+        "1", "share by which times to live are shortened at random; None: unknown", default=None
+    )
+    keys: tuple[KeyLoads, ...] = measured(
+        "", "keys that are or were computed, at most 50, the busiest first", default=()
+    )
+    upstreams: tuple[UpstreamBurst, ...] = measured(
+        "", "from a pid: whom it asks, and with how many connections; the busiest first, at most 50", default=()
+    )
     sources: ClassVar[tuple[Source, ...]] = ()
 
 
@@ -176,6 +199,30 @@ def cache_from_admin(endpoint: Endpoint) -> CacheLoads:
         raise malformed(endpoint, error) from None
 
 
+def bursts_from_pid(endpoint: Endpoint) -> CacheLoads:
+    """Look for a second at the connections that a process and its children made: any service, in any language.
+
+    Raises:
+        UnavailableError: Not on Linux, no such process, it belongs to another user, or it asks nobody.
+    """
+    from plumbline.streaming.probes.upstreams import upstreams
+
+    if sys.platform != "linux":
+        raise UnavailableError("unsupported_platform", "another process's connections can be counted on Linux only")
+    pid = pid_of(endpoint)
+    try:
+        found = upstreams(pid, BURSTS_S)
+    except (FileNotFoundError, ProcessLookupError):
+        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
+    except PermissionError:
+        raise UnavailableError(
+            "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
+        ) from None
+    if not found:
+        raise UnavailableError("not_configured", f"process {pid} asked nobody for {BURSTS_S:g} s: it has no upstream")
+    return CacheLoads(None, upstreams=tuple(UpstreamBurst(one.address, one.most, one.usual) for one in found[:50]))
+
+
 _READS = "a nats-server's /varz, /jsz and /leafz at {%s}"
 Replication.sources = (
     Source(frozenset({"metrics"}), _READS % "metrics", replication_from_monitor),
@@ -183,4 +230,10 @@ Replication.sources = (
 )
 CacheLoads.sources = (
     Source(frozenset({"admin"}), "a cache's counters over the admin socket {admin}", cache_from_admin),
+    Source(
+        frozenset({"pid"}),
+        "connections of process {pid} and its children to others, some 20 times: /proc/PID/fd, /proc/PID/net/tcp",
+        bursts_from_pid,
+        BURSTS_S,
+    ),
 )

@@ -156,7 +156,7 @@ def test_nobody_there_and_nothing_named_are_said():
 
 def test_the_sources_need_what_they_read():
     assert [source.needs for source in Replication.sources] == [{"metrics"}, {"url"}]
-    assert [source.needs for source in CacheLoads.sources] == [{"admin"}]
+    assert [source.needs for source in CacheLoads.sources] == [{"admin"}, {"pid"}]
 
 
 def test_a_caches_loads_are_read_from_its_process_and_its_protection_is_switched(tmp_path):

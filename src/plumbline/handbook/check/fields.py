@@ -28,18 +28,21 @@ def check(view: View) -> Iterator[Complaint]:
 
 
 def setting_fault(key: str, value: str | None) -> str | None:
-    """Say what is wrong with a gateway setting; None when nothing is.
+    """Say what is wrong with a gateway setting, or one of a cache's admin socket; None when nothing is.
 
     Args:
         key: The setting.
         value: Its value as text; None when the page shows a placeholder.
     """
+    from plumbline.streaming.cluster.cacheadmin import SETTABLE
     from plumbline.streaming.core.rules import PREFIX
     from plumbline.streaming.core.settings import SettingError, Settings, kinds
 
     known = kinds()
     if key.startswith(PREFIX):
         return _rule_fault(key, value)
+    if key in SETTABLE:
+        return None
     if key not in known:
         return unknown("gateway setting", key, known)
     if value is None:

@@ -3,13 +3,14 @@
 Configuration: `upstream` (URL), `ttl_s`, `stale_s` (an expired value still serves so long while it is computed anew),
 `jitter` (share by which the time to live is shortened at random), `protection` (one computation of a key at a time),
 `admin` (path of its admin socket, where `{"set": {"protection": false}}` changes that while it runs). `/stats` shows
-its counters.
+its counters. A load that takes longer than `slow_s` is logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 
 from plumbline.lab.servers.http import Answer, Config, arguments, listen, log
@@ -25,6 +26,7 @@ _DEFAULTS = {
     "jitter": 0.0,
     "protection": True,
     "timeout_s": 5.0,
+    "slow_s": 0.3,
     "admin": None,
 }
 
@@ -67,7 +69,10 @@ class Caching:
         self.cache.options = replace(self.cache.options, jitter=self.config["jitter"])
 
     async def _ask(self, key: str) -> bytes:
+        began = time.monotonic()
         status, told = await fetch(f"{self.config['upstream'].rstrip('/')}/value?key={key}", self.config["timeout_s"])
+        if (took_s := time.monotonic() - began) > self.config["slow_s"]:
+            log(f"WARNING slow load key={key} took_s={took_s:.3f}")
         if status >= 400:
             raise OSError(f"status {status}")
         return told["body"].encode()

@@ -131,6 +131,7 @@ class Cache:
         names = sorted(self._peaks, key=lambda key: (-self._loading[key], -self._peaks[key], key))[:NAMED]
         return {
             "protection": self.options.protection,
+            "jitter": self.options.jitter,
             **{name: self.counts[name] for name in COUNTED},
             "loading": sum(self._loading.values()),
             "most_at_once": max(self._peaks.values(), default=0),

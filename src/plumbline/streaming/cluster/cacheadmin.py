@@ -9,6 +9,7 @@ from plumbline.streaming.cluster.cache import Cache
 from plumbline.streaming.core.settings import SettingError
 from plumbline.streaming.server.admin import Admin
 
+SETTABLE = frozenset({"protection"})
 _WORDS = {"true": True, "on": True, "false": False, "off": False}
 
 
@@ -22,7 +23,7 @@ def on_socket(path: str, cache: Cache) -> Admin:
 
 
 def _change(cache: Cache, values: dict[str, Any]) -> dict[str, Any]:
-    if set(values) != {"protection"}:
+    if set(values) != SETTABLE:
         raise SettingError("of a cache only protection can be set")
     wanted = values["protection"]
     wanted = _WORDS.get(wanted) if isinstance(wanted, str) else wanted
