@@ -25,13 +25,15 @@ ABNORMAL = 1006
 async def opened(url: str, timeout_s: float, *, source: str | None = None) -> AsyncIterator[ClientConnection]:
     """Open a connection that sends no pings of its own, as a browser's does; `source` is the address it comes from.
 
+    `http://` is taken for `ws://`: a victim of the lab may serve both.
+
     Raises:
         OSError: Refused, reset, unreachable.
         TimeoutError: Not upgraded in time.
         websockets.WebSocketException: The answer is no upgrade.
     """
     async with connect(
-        url,
+        f"ws{url.removeprefix('http')}" if url.startswith("http") else url,
         open_timeout=timeout_s,
         ping_interval=None,
         close_timeout=0.5,
