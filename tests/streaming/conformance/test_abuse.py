@@ -116,6 +116,43 @@ def test_a_half_open_socket_is_noticed(wire, counted):
     assert wire.closed_with() == 4010
 
 
+DRIBBLING = {"message_timeout_s": 0.3, "heartbeat_interval_s": 0, "close_timeout_s": 0.2}
+
+
+@pytest.mark.with_settings(DRIBBLING)
+def test_a_frame_whose_bytes_trickle_in_is_closed_though_none_of_them_is_late(wire, counted, metrics, gateway):
+    whole = frame(TEXT, b" " * 60_000 + b'{"id":1,"ping":0}')
+    sent = 0
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        while sent < len(whole) and not gateway.stats["closes"].get("message-timeout"):
+            wire.send(whole[sent : sent + 1])  # the gateway is asked in between, which takes time
+            sent += 1
+    assert sent < len(whole)
+    assert wire.closed_with() in (4013, None)
+    counted("message-timeout")
+    assert metrics("plumbline_gateway_closes_total", reason="message-timeout") == 1
+
+
+@pytest.mark.with_settings(DRIBBLING)
+def test_a_message_whose_last_fragment_never_comes_is_closed_though_the_client_pings(wire, counted, gateway):
+    wire.frame(TEXT, b'{"id":1,', fin=False)
+    while not gateway.stats["closes"].get("message-timeout"):
+        wire.frame(PING, b"")
+    assert close_code_of(wire) in (4013, None)
+    counted("message-timeout")
+
+
+@pytest.mark.with_settings(DRIBBLING)
+def test_a_client_that_always_has_half_a_frame_under_way_but_finishes_each_is_not_closed(wire, gateway):
+    whole = frame(TEXT, b'{"id":1,"ping":0}')
+    wire.send(whole[:5])
+    began = gateway.stats["uptime_s"]
+    while gateway.stats["uptime_s"] - began < 1:  # by the gateway's own clock: three times as long as one may take
+        wire.send(whole[5:] + whole[:5])
+        assert wire.read_json()["id"] == 1
+    assert gateway.stats["closes"] == {}
+
+
 @pytest.mark.with_settings({**SLOW, "overflow": "disconnect", "heartbeat_interval_s": 0})
 def test_a_client_that_never_reads_is_closed(wire, gateway, counted, metrics):
     wire.say(id=1, subscribe="flood")

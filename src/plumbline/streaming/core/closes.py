@@ -68,6 +68,12 @@ CODES = {
         CloseCode(4011, "lifetime", _AT_ONCE, "The connection reached `max_connection_age_s`; it was told so before."),
         CloseCode(4012, "balance", _AT_ONCE, "Another worker has more room; the client was told so before."),
         CloseCode(
+            4013,
+            "message-timeout",
+            _AT_ONCE,
+            "A message that the client began was not whole after `message_timeout_s`.",
+        ),
+        CloseCode(
             4029,
             "rate-limited",
             "yes, after 10 s or more, and more slowly",
@@ -79,6 +85,7 @@ CODES = {
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, NO_CODE, LOST = 1000, 1001, 1002, 1003, 1005, 1006
 INVALID_UTF8, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART = 1007, 1009, 1011, 1012
 SLOW_CONSUMER, WRITE_TIMEOUT, HEARTBEAT_TIMEOUT, LIFETIME, BALANCE = 4008, 4009, 4010, 4011, 4012
+MESSAGE_TIMEOUT = 4013
 TOKEN_EXPIRED, AUTH_TIMEOUT, RATE_LIMITED, BAD_TOKEN = 4001, 4002, 4029, 4501
 
 

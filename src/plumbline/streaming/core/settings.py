@@ -96,6 +96,15 @@ class Settings(EdgeSettings):
         off=True,
     )
     handshake_timeout_s: float = setting(5.0, "s", 0.05, 600, "Time from accept to a complete request.")
+    message_timeout_s: float = setting(
+        30.0,
+        "s",
+        0.05,
+        3600,
+        "Time from the first byte of a client's message to its last; one that takes longer closes the connection with "
+        "4013. Time in which the gateway itself does not read from the client does not count.",
+        off=True,
+    )
     close_timeout_s: float = setting(
         2.0, "s", 0.05, 600, "Time for the closing handshake; after it the socket is dropped."
     )

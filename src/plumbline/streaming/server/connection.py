@@ -19,6 +19,16 @@ from plumbline.streaming.server.run import Run
 from plumbline.streaming.server.writing import Writing
 
 
+class Patience(Protocol):
+    """Who watches messages that come slowly."""
+
+    def began(self, connection: Writing) -> None:
+        """A message has come in part."""
+
+    def whole(self, connection: Writing) -> None:
+        """Nothing that began is missing any more."""
+
+
 class Owner(writing.Owner, Protocol):
     """What a WebSocket needs of the gateway besides."""
 
@@ -30,6 +40,10 @@ class Owner(writing.Owner, Protocol):
 
     def refused(self, connection: Writing, code: int, sentence: str) -> None:
         """The client sent what it must not: close it."""
+
+    @property
+    def patience(self) -> Patience:
+        """Who watches how long a message takes that has come in part."""
 
 
 class Connection(Writing):
@@ -43,12 +57,13 @@ class Connection(Writing):
         port: Its port.
     """
 
-    __slots__ = ("assembler", "peer_code", "pong_due", "reader")
+    __slots__ = ("assembler", "begun", "peer_code", "pong_due", "reader")
 
     def __init__(self, owner: Owner, link: Link, number: int, host: str, port: int) -> None:
         super().__init__(owner, link, number, host, port)
         self.reader: FrameReader | None = FrameReader()  # None: the client broke the rules, nothing it says counts
         self.assembler: Assembler | None = None  # while a message has come in part
+        self.begun = False  # a message has come in part, and the gateway watches how long it takes
         self.peer_code: int | None = None  # the code the client closed with
         self.pong_due: bytes | None = None
 
@@ -65,6 +80,12 @@ class Connection(Writing):
                 self._take(frame)
                 if self.peer_code is not None or self.reader is None:
                     return
+                if self.begun and self.assembler is None:
+                    self.begun = False
+                    self.owner.patience.whole(self)
+            if not self.begun and (self.assembler is not None or self.reader.held_bytes):
+                self.begun = True
+                self.owner.patience.began(self)
         except CloseError as error:
             self.refused_bytes = error.size_bytes
             self._broken(error.code, error.sentence)

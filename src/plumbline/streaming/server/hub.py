@@ -75,7 +75,7 @@ class Hub(Backlog):
         self.door = Door(self, tls)
         self.farewells = Farewells(self)
         self.canary = Canary(self)
-        self.watch = Watch(self)
+        self.patience = self.watch = Watch(self)
         self._metrics = Metrics(lambda: report.stats(self))
         self.acceptor: Acceptor | None = None
         self._turning = False
@@ -226,9 +226,12 @@ class Hub(Backlog):
         if paused:
             connection.link.reading(on=False)
             self.watch.heartbeats.remove(connection)
+            self.watch.whole(connection)
         else:
             connection.link.reading(on=True)
             self.watch.heartbeats.add(connection, self.now())
+            if isinstance(connection, Connection) and connection.begun:
+                self.watch.began(connection)
 
     def refused(self, connection: Writing, code: int, sentence: str) -> None:
         """Close a client for what it sent."""
@@ -268,7 +271,7 @@ class Hub(Backlog):
         if self.draining and not self.connections:
             self.empty.set()
         self.watch.heartbeats.remove(connection)
-        self.watch.moving(connection)
+        self.watch.gone(connection)
         self._leave(connection)
         self.ledger.add(ended)
         if self.telemetry is not None:

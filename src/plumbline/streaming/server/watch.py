@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Protocol
 
-from plumbline.streaming.core.closes import HEARTBEAT_TIMEOUT, WRITE_TIMEOUT
+from plumbline.streaming.core.closes import HEARTBEAT_TIMEOUT, MESSAGE_TIMEOUT, WRITE_TIMEOUT
 from plumbline.streaming.core.counters import Counters, LoopLag
 from plumbline.streaming.core.farewell import notice
 from plumbline.streaming.core.heartbeat import Heartbeats
@@ -52,6 +52,7 @@ class Watch:
         self.heartbeats: Heartbeats[Writing] = Heartbeats(0, 1)
         self.lag = LoopLag(owner.now())
         self._stalled: dict[Writing, tuple[float, int]] = {}  # since when, and bytes that waited then
+        self._begun: dict[Writing, float] = {}  # since when a message of theirs has come in part
         self._timer: asyncio.TimerHandle | None = None
         self.configure()
 
@@ -65,6 +66,7 @@ class Watch:
             settings.heartbeat_interval_s,
             settings.heartbeat_timeout_s,
             settings.write_timeout_s,
+            settings.message_timeout_s,
             notice(settings.max_connection_age_s),
             settings.drain_s,
         )
@@ -83,8 +85,21 @@ class Watch:
         self._stalled[connection] = (self._owner.now(), -1)
 
     def moving(self, connection: Writing) -> None:
-        """Note that this client takes bytes, or is gone."""
+        """Note that this client takes bytes."""
         self._stalled.pop(connection, None)
+
+    def began(self, connection: Writing) -> None:
+        """Note that a message of this client has come in part, and is read on from now on."""
+        self._begun[connection] = self._owner.now()
+
+    def whole(self, connection: Writing) -> None:
+        """Note that it is whole, or not read on."""
+        self._begun.pop(connection, None)
+
+    def gone(self, connection: Writing) -> None:
+        """Forget a client."""
+        self.moving(connection)
+        self.whole(connection)
 
     def _set(self) -> None:
         due = self._owner.now() + self._period_s
@@ -100,6 +115,7 @@ class Watch:
         self._owner.fanout.check(now)
         self._beat(now)
         self._check_writes(now)
+        self._check_messages(now)
 
     def _beat(self, now: float) -> None:
         ping, dead = self.heartbeats.due(now, PINGS_PER_TICK)
@@ -119,6 +135,16 @@ class Watch:
                 self._stalled[connection] = (now if before >= 0 else since, waiting)
             elif limit and now - since >= limit:
                 self._expire(connection, now - since)
+
+    def _check_messages(self, now: float) -> None:
+        limit = self._owner.settings.message_timeout_s
+        for connection, since in list(self._begun.items()) if limit else ():
+            if now - since < limit:
+                return  # they stand in the order in which they began
+            del self._begun[connection]
+            if connection.live:
+                log.event(logging.INFO, "message timeout", connection=connection, begun_s=now - since)
+                self._owner.end(connection, MESSAGE_TIMEOUT, "a message that began was not whole in time")
 
     def _expire(self, connection: Writing, stalled_s: float) -> None:
         self._stalled.pop(connection, None)
