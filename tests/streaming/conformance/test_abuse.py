@@ -142,7 +142,7 @@ def test_a_message_whose_last_fragment_never_comes_is_closed_though_the_client_p
     counted("message-timeout")
 
 
-@pytest.mark.with_settings(DRIBBLING)
+@pytest.mark.with_settings({**DRIBBLING, "commands_per_s": 0, "frames_per_s": 0})
 def test_a_client_that_always_has_half_a_frame_under_way_but_finishes_each_is_not_closed(wire, gateway):
     whole = frame(TEXT, b'{"id":1,"ping":0}')
     wire.send(whole[:5])
