@@ -49,7 +49,8 @@ class TlsPart(Built):
     def __init__(self, folder: Path, tls: Tls) -> None:
         self.name = tls.name
         self._tls = tls
-        self.ca, self.cert, self.key = (folder / f"{tls.name}-{word}.pem" for word in ("ca", "cert", "key"))
+        words = ("ca", "ca-key", "cert", "key")
+        self.ca, self.ca_key, self.cert, self.key = (folder / f"{tls.name}-{word}.pem" for word in words)
         self.issue(key=tls.key, days=tls.days)
 
     @property
@@ -59,8 +60,8 @@ class TlsPart(Built):
 
     def environment(self) -> dict[str, str]:
         """The files; OpenSSL's own variable makes every client of the lab trust its authority."""
-        files = {"TLS_CA": str(self.ca), "TLS_CERT": str(self.cert), "TLS_KEY": str(self.key)}
-        return files | {"SSL_CERT_FILE": str(self.ca)}
+        files = {"CA": self.ca, "CA_KEY": self.ca_key, "CERT": self.cert, "KEY": self.key}
+        return {f"TLS_{name}": str(path) for name, path in files.items()} | {"SSL_CERT_FILE": str(self.ca)}
 
     def tell(self, **values: Any) -> None:
         """Issue another certificate by the same authority: `key`, `days`. A gateway reads it when it is reloaded."""
@@ -68,19 +69,22 @@ class TlsPart(Built):
 
     def issue(self, *, key: str, days: float) -> None:
         """Write certificate and key, and at first the authority that signs them."""
-        from cryptography.hazmat.primitives import serialization
-
         if not hasattr(self, "_authority"):
             self._authority = _key("ec-p256")
             self.ca.write_bytes(_certificate("Plumbline lab", self._authority, self._authority, 365.0, None))
+            _keep(self._authority, self.ca_key)
         own = _key(key)
-        self.key.touch(mode=0o600)
-        self.key.write_bytes(
-            own.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+        _keep(own, self.key)
         self.cert.write_bytes(_certificate("Plumbline lab gateway", own, self._authority, days, self._tls.hosts))
+
+
+def _keep(key: EllipticCurvePrivateKey | RSAPrivateKey, path: Path) -> None:
+    """Write a private key to a file that only this user may read."""
+    from cryptography.hazmat.primitives import serialization
+
+    path.touch(mode=0o600)
+    form, password = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, password))
 
 
 def _key(kind: str) -> EllipticCurvePrivateKey | RSAPrivateKey:
