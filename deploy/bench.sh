@@ -7,12 +7,13 @@ if [ "${1:-}" = --streaming ]; then
     shift
     # What is quick to fail comes first. A benchmark that fails is named at the end, and the others are measured all the same.
     failed=()
-    for name in hold broadcast saturation storm fanout scaling; do
+    for name in hold broadcast sizing saturation storm fanout scaling; do
         printf '\033[1m==>\033[0m %s\n' "$name" >&2
         BENCH_LOAD=$(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || true) \
             .venv/bin/python "benchmarks/streaming/$name.py" "$@" || failed+=("$name")
     done
     .venv/bin/python benchmarks/streaming/page.py
+    .venv/bin/python benchmarks/streaming/capacity.py
     [ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}" >&2; exit 1; }
     exit 0
 fi

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SCRIPTS = ("hold", "fanout", "broadcast", "saturation", "scaling", "storm", "soak")
+SCRIPTS = ("hold", "fanout", "broadcast", "saturation", "scaling", "storm", "soak", "sizing")
 
 
 def script(name, *words, **options):
