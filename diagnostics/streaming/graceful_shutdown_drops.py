@@ -42,7 +42,8 @@ def graceful_shutdown_drops(shutdowns: Shutdowns) -> Finding:
         return unknown(f"{shutdowns.supervisor} grants {granted or inf:g} s; how long the server needs is not known.")
     drained = [f"{one.connections} clients in {one.took_s or 0:.1f} s" for one in recent if one.how == "drained"]
     last = f"the last end let go {', '.join(drained)}" if drained else "no end was noted that cut anybody"
-    return ok(f"Clients are let go over {shutdowns.drain_s or 0:g} s; {last}.")
+    over = "a time that is not known now" if shutdowns.drain_s is None else f"{shutdowns.drain_s:g} s"
+    return ok(f"Clients are let go over {over}; {last}.")
 
 
 def _killed(one: End) -> bool:

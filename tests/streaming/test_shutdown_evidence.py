@@ -11,9 +11,10 @@ from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.evidence import End
 from plumbline.streaming.evidence_shutdown import shutdowns_from_admin, shutdowns_from_both, shutdowns_from_pid
 from plumbline.streaming.probes import stopping
+from plumbline.streaming.probes.ends import SUFFIX
 from plumbline.streaming.probes.sockets import PROC
 from plumbline.streaming.server.gateway import Gateway
-from plumbline.streaming.server.lastend import SUFFIX, LastEnd
+from plumbline.streaming.server.lastend import LastEnd
 
 SHOWN = "TimeoutStopUSec=1min 30s\nKillSignal=15\nKillMode=mixed\nSendSIGKILL=yes\n"
 
@@ -94,6 +95,18 @@ def test_a_gateway_tells_the_next_one_how_it_drained_and_how_it_was_stopped(tmp_
     assert drained.needed_s == 0.05 + settings.close_timeout_s
     assert [one.how for one in stopped.ends] == ["stopped"]
     assert stopped.granted_s is None
+
+
+def test_between_two_processes_the_note_itself_is_read(tmp_path):
+    admin = str(tmp_path / "a.sock")
+    with pytest.raises(UnavailableError, match="there is no admin socket"):
+        shutdowns_from_admin(Endpoint("lab", admin=admin))
+    end = LastEnd(admin)
+    end.begin()
+    end.drained(connections=9, within_s=1.0, left=7, cut=0, lost=0, took_s=0.8)
+    found = shutdowns_from_admin(Endpoint("lab", admin=admin))
+    assert [(one.how, one.connections) for one in found.ends] == [("drained", 9)]
+    assert found.drain_s is None
 
 
 def test_an_answer_of_another_form_is_said_to_be_one(monkeypatch):

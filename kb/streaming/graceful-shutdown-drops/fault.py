@@ -5,7 +5,7 @@ from pathlib import Path
 from plumbline.lab import Fault, Felt, Lab, Topology, Workload
 
 WITHOUT_A_WORD = 1006  # RFC 6455, 7.1.5: no close frame
-DEPLOY = "while :; do restart-gateway; sleep 4; done"
+DEPLOY = "while :; do restart-gateway; sleep 3; done"
 """Rolling out again and again, as during a busy afternoon: so what was changed shows at the next one."""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.probes import stopping
+from plumbline.streaming.probes import ends, stopping
 from plumbline.streaming.probes.reached import asked, malformed, pid_of
 
 
@@ -43,18 +45,25 @@ class Shutdowns:
 
 
 def shutdowns_from_admin(endpoint: Endpoint) -> Shutdowns:
-    """Ask the gateway how the one before it ended, and for its settings.
+    """Ask the gateway how the one before it ended, and for its settings; while there is none, read the last one's note.
 
     Raises:
         UnavailableError: The admin socket does not answer, or not sensibly.
     """
     known = {one.name for one in fields(End)}
     try:
-        rows = asked(endpoint, "shutdown")["previous"]
+        try:
+            rows = asked(endpoint, "shutdown")["previous"]
+        except UnavailableError as failed:
+            left = ends.note(Path(str(endpoint.admin) + ends.SUFFIX)) if failed.reason == "unreachable" else None
+            if left is None or left["how"] == "running":  # a crash, or it is about to start: nobody was told to go
+                raise
+            row = ends.with_age(left, time.time())
+            return Shutdowns((End(**{key: row[key] for key in row.keys() & known}),))
         settings = asked(endpoint, "settings")
         needed_s = settings["drain_grace_s"] + settings["drain_s"] + settings["close_timeout_s"]
-        ends = tuple(End(**{key: row[key] for key in row.keys() & known}) for row in rows)
-        return Shutdowns(ends, settings["drain_s"], needed_s)
+        found = tuple(End(**{key: row[key] for key in row.keys() & known}) for row in rows)
+        return Shutdowns(found, settings["drain_s"], needed_s)
     except (TypeError, KeyError, AttributeError) as error:
         raise malformed(endpoint, error) from None
 
@@ -89,6 +98,10 @@ Shutdowns.sources = (
         "the last end and the drain over the admin socket {admin}; how systemd stops the unit of process {pid}",
         shutdowns_from_both,
     ),
-    Source(frozenset({"admin"}), "the last end and the drain over the admin socket {admin}", shutdowns_from_admin),
+    Source(
+        frozenset({"admin"}),
+        "the last end and the drain over the admin socket {admin}, or the note beside it",
+        shutdowns_from_admin,
+    ),
     Source(frozenset({"pid"}), "how systemd stops the unit of process {pid}", shutdowns_from_pid),
 )

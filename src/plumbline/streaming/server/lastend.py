@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from plumbline.streaming.probes.ends import SUFFIX, note, with_age
 from plumbline.streaming.server import log
 
-SUFFIX = ".last-end"
 NOTED_EVERY_S = 0.1
-FIELDS = ("how", "connections", "left", "within_s", "took_s", "cut", "lost", "at")
 
 
 class LastEnd:
@@ -38,7 +37,7 @@ class LastEnd:
 
     def begin(self) -> None:
         """Read what the process before noted, and note that this one runs."""
-        self.previous = self._read()
+        self.previous = None if self._path is None else note(self._path)
         self.over = False
         self._note("running")
         if self.previous is not None and self.previous["how"] == "draining":
@@ -77,18 +76,7 @@ class LastEnd:
         """Return how the process before ended and how long ago that was noted; nothing if nobody knows."""
         if self.previous is None:
             return {"previous": []}
-        ago_s = round(max(0.0, self._clock() - self.previous["at"]), 3)
-        return {"previous": [{**self.previous, "ago_s": ago_s}]}
-
-    def _read(self) -> dict[str, Any] | None:
-        if self._path is None:
-            return None
-        try:
-            noted = json.loads(self._path.read_text(encoding="utf-8"))
-            found = {key: noted.get(key) for key in FIELDS}
-            return {**found, "how": str(noted["how"]), "at": float(noted["at"])}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # none yet, or half a file
-            return None
+        return {"previous": [with_age(self.previous, self._clock())]}
 
     def _note(self, how: str, **numbers: float) -> None:
         if self._path is None:
