@@ -18,6 +18,7 @@ import pytest
 
 from plumbline.streaming import Settings
 from plumbline.streaming.core.broker import BrokerError, Entry, Member, Position
+from plumbline.streaming.core.tracing import Traced, trace_of
 
 PATIENCE_S = 20
 SETTINGS = Settings(history_messages=5, history_bytes=1000, history_s=3600)
@@ -218,6 +219,25 @@ class BrokerContract:
         assert (rest.recovered, rest.position, rest.entries) == (True, positions[-1], (Entry(4, b"3"),))
         await fill(opened.broker, "a", 5)  # the history that is kept ends behind the first position
         assert not (await ask(opened.broker.past, "a", positions[0], 2, part=True)).recovered
+
+    @scenario
+    async def test_a_trace_stays_with_its_message(self, opened):
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        await ask(opened.broker.attach, "a")
+        answers = asyncio.Queue()
+        for data in (b"1", Traced.of(b"2", trace), b"3", Traced.of(b"4", trace)):
+            opened.broker.publish("a", data, None, answers.put_nowait)
+        async with asyncio.timeout(PATIENCE_S):
+            told = [await answers.get() for _ in range(4)]
+        await opened.receiver.until(lambda: len(opened.receiver.of("a")) == 4)
+        assert [(data, trace_of(data)) for _, data in opened.receiver.of("a")] == [
+            (b"1", None),
+            (b"2", trace),
+            (b"3", None),
+            (b"4", trace),
+        ]
+        past = await ask(opened.broker.past, "a", told[0], 10)
+        assert [trace_of(entry.data) for entry in past.entries] == [trace, None, trace]
 
     @scenario
     async def test_the_past_is_never_partial(self, opened):

@@ -108,6 +108,30 @@ def test_a_running_gateway_tells_of_messages_connections_and_its_end(collector, 
     assert "secret" not in str(collector[1])
 
 
+def test_a_refused_handshake_is_a_span_that_says_why(collector, monkeypatch, start, raw):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector[0])
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_on")
+    gateway = start()
+    assert raw(gateway, headers="Origin: https://elsewhere.example\r\n").status == 403
+    gateway.stop()
+    found = [attributes(span) for span, _ in collector[1] if span.name == "handshake"]
+    assert found == [{"network.protocol.name": "websocket", "error.type": "origin"}]
+
+
+def test_readers_continue_the_gateways_span(collector, monkeypatch, start, client):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector[0])
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_on")
+    gateway = start()
+    link = client(gateway)
+    link.ask(id=1, subscribe="a", trace=True)
+    link.send(publish="a", data=1, trace=PARENT)
+    told = link.read()["trace"]
+    gateway.stop()
+    (span,) = [span for span, _ in collector[1] if span.name == "publish"]
+    assert told == f"00-{span.trace_id.hex()}-{span.span_id.hex()}-01"
+    assert span.trace_id.hex() == TRACE
+
+
 def test_a_message_that_was_not_stored_is_an_error(collector, switched_on):
     on = switched_on()
     message = on.message(RULES, "x", 1)

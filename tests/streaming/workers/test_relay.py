@@ -247,9 +247,10 @@ def test_a_broker_on_a_dead_socket_says_so():
     run(main())
 
 
+ids = st.integers(0, 2**40)
 values = st.one_of(
-    st.builds(wire.Publish, st.integers(0, 2**40), st.text(), st.binary(), st.none() | st.text()),
-    st.builds(wire.AskPast, st.integers(0), st.text(), st.none() | st.text(), st.integers(0, 2**53), st.integers(0, 9)),
+    st.builds(wire.Publish, ids, st.text(), st.binary(), st.none() | st.text(), st.none() | st.text()),
+    st.builds(wire.AskPast, ids, st.text(), st.none() | st.text(), st.integers(0, 2**53), ids, st.booleans()),
     st.builds(wire.Join, st.text(), st.text(), st.none() | st.text(), st.floats(allow_nan=False)),
     st.builds(wire.Detach, st.text()),
 ).filter(lambda value: getattr(value, "request", 0) < 2**63)

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plumbline.streaming.core.broker import Entry
+from plumbline.streaming.core.tracing import Traced, trace_of
 
 HEADER = "Plumb"
+TRACES = "Plumb-Traces"
+"""Header of the messages' W3C trace contexts, comma-separated and in order, empty for those without; it is there only if
+one of them has one."""
 _FORM = re.compile(r"([0-9a-f]{4,32}) ([0-9]{1,19})(?: ([0-9,]+))?")
 
 
@@ -71,6 +75,20 @@ def header(birth: str, before: int, texts: Sequence[bytes]) -> str:
     if len(texts) == 1:
         return f"{birth} {before + 1}"
     return f"{birth} {before + 1} {','.join(str(len(text)) for text in texts)}"
+
+
+def traces(texts: Sequence[bytes]) -> str:
+    """Return the header of the texts' traces; empty if there is none."""
+    found = [trace_of(text) or "" for text in texts]
+    return ",".join(found) if any(found) else ""
+
+
+def with_traces(block: Block, value: str | None) -> Block:
+    """Return the block with its texts' traces, if the header names one for each."""
+    found = (value or "").split(",")
+    if value is None or len(found) != len(block.texts):
+        return block
+    return replace(block, texts=tuple(Traced.of(text, trace) for text, trace in zip(block.texts, found, strict=True)))
 
 
 def read(value: str | None, body: bytes) -> Block:

@@ -85,7 +85,8 @@ def block_of(message: Msg) -> Block:
         BrokerError: Somebody else than a gateway wrote it.
     """
     try:
-        return blocks.read((message.headers or {}).get(blocks.HEADER), message.data)
+        headers = message.headers or {}
+        return blocks.with_traces(blocks.read(headers.get(blocks.HEADER), message.data), headers.get(blocks.TRACES))
     except ForeignError as error:
         raise BrokerError("unavailable", str(error)) from None
 

@@ -145,7 +145,7 @@ class Writer:
             return found
         attempt.after = attempt.after or head.sequence
         value = blocks.header(head.birth, head.offset, texts)
-        answer = await self._send(channel, b"".join(texts), value, attempt.name, head.sequence)
+        answer = await self._send(channel, b"".join(texts), value, attempt.name, head.sequence, blocks.traces(texts))
         if answer.get("duplicate"):
             return await self._stored_before(answer["seq"])
         if "error" in answer:
@@ -156,8 +156,12 @@ class Writer:
         self._remember(channel, Head(head.birth, head.offset + len(texts), answer["seq"]))
         return head.birth, head.offset + 1
 
-    async def _send(self, channel: str, body: bytes, value: str, name: str, sequence: int) -> dict[str, Any]:
+    async def _send(
+        self, channel: str, body: bytes, value: str, name: str, sequence: int, traces: str = ""
+    ) -> dict[str, Any]:
         headers = {blocks.HEADER: value, "Nats-Expected-Last-Subject-Sequence": str(sequence), "Nats-Msg-Id": name}
+        if traces:
+            headers[blocks.TRACES] = traces
         copy = self._where()
         if copy.sealed:
             raise BrokerError("unavailable", f"region {copy.region} takes no messages: it is no longer home; try again")

@@ -120,8 +120,9 @@ class Broker(Protocol):
     ) -> None:
         """Store JSON text as the channel's next message, and send it to all who are attached.
 
-        A `key` makes it idempotent: within the broker's window the same key in the same channel is stored once, and
-        answered with the first one's position.
+        Text that is `tracing.Traced` arrives, and stands in the past, with its trace. A `key` makes it idempotent:
+        within the broker's window the same key in the same channel is stored once, and answered with the first one's
+        position.
         """
 
     def past(

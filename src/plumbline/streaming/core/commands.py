@@ -45,6 +45,7 @@ class Subscribe:
         since: The last message I know; send me first what came after it.
         mode: None: as the channel's rule says.
         join: Announce me to the others, and tell me who comes and goes.
+        trace: Tell me with each message the trace that it was published in, if there is one.
     """
 
     request: Id
@@ -52,6 +53,7 @@ class Subscribe:
     since: Position | None = None
     mode: Mode | None = None
     join: bool = False
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

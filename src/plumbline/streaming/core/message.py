@@ -5,6 +5,8 @@ from __future__ import annotations
 from plumbline.streaming.core import answers
 from plumbline.streaming.core.broker import Position
 from plumbline.streaming.core.frames import text_frame
+from plumbline.streaming.core.jsontext import quoted
+from plumbline.streaming.core.tracing import trace_of
 
 
 class Message:
@@ -19,7 +21,7 @@ class Message:
             its place.
     """
 
-    __slots__ = ("_block", "_frame", "channel", "data", "newest_only", "payload", "position")
+    __slots__ = ("_block", "_frame", "_with_trace", "channel", "data", "newest_only", "payload", "position")
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Message:
         self.newest_only = newest_only
         self._frame: bytes | None = None
         self._block: bytes | None = None
+        self._with_trace: Message | None = None
 
     @classmethod
     def published(cls, channel: str, position: Position, data: bytes) -> Message:
@@ -56,6 +59,17 @@ class Message:
         if self._block is None:
             self._block = b"data: %b\n\n" % self.payload
         return self._block
+
+    @property
+    def with_trace(self) -> Message:
+        """The same message for readers that asked for its trace, made once for all of them; itself if it has none."""
+        trace = trace_of(self.data)
+        if trace is None:
+            return self
+        if self._with_trace is None:
+            payload = b'%b,"trace":%b}' % (self.payload[:-1], quoted(trace))
+            self._with_trace = Message(payload, self.channel, self.position, self.data, newest_only=self.newest_only)
+        return self._with_trace
 
     def for_newest_only(self) -> Message:
         """Return the same message, and the same bytes, for readers to whom only the newest matters."""

@@ -176,9 +176,10 @@ def _mode(value: Any) -> Mode | None:
     raise ValueError(f"mode must be one of {', '.join(Mode)}")
 
 
-def _join(value: Any) -> bool:
+def _yes(name: str, asked: dict[str, Any]) -> bool:
+    value = asked.get(name, False)
     if not isinstance(value, bool):
-        raise ValueError("join must be true or false")  # noqa: TRY004 - all that clients say wrongly is one kind
+        raise ValueError(f"{name} must be true or false")  # noqa: TRY004 - all that clients say wrongly is one kind
     return value
 
 
@@ -212,7 +213,7 @@ def _data(value: Any) -> bytes:
 def _subscribe(request: Id, value: Any, asked: dict[str, Any]) -> Command:
     channel = _channel(value, request)
     since, mode = _position(asked.get("since")), _mode(asked.get("mode"))
-    return Subscribe(request, channel, since, mode, _join(asked.get("join", False)))
+    return Subscribe(request, channel, since, mode, _yes("join", asked), _yes("trace", asked))
 
 
 def _publish(request: Id, value: Any, asked: dict[str, Any]) -> Command:
@@ -241,7 +242,7 @@ _MAKE: dict[str, Callable[[Id, Any, dict[str, Any]], Command]] = {
     "ping": lambda request, value, _: Ping(request, _data(value)),
 }
 _FIELDS: dict[str, frozenset[str]] = {verb: frozenset() for verb in _MAKE} | {
-    "subscribe": frozenset({"since", "mode", "join"}),
+    "subscribe": frozenset({"since", "mode", "join", "trace"}),
     "publish": frozenset({"data", "key", "trace"}),
     "history": frozenset({"since", "limit"}),
 }

@@ -28,8 +28,8 @@ def subscriptions(path: str, request: Request) -> list[str]:
 
     Args:
         path: What stands behind `/sse/`: channels, comma-separated, decoded.
-        request: `channel=` names one more each; `mode=latest`; the position is that of the header `Last-Event-ID`, or
-            of `last-event-id=` in the query, for the first connection of a page that knows one.
+        request: `channel=` names one more each; `mode=latest`; `trace=1`; the position is that of the header
+            `Last-Event-ID`, or of `last-event-id=` in the query, for the first connection of a page that knows one.
 
     Raises:
         RefusedError: No channel is named, or one has no such name, or the position is none.
@@ -50,6 +50,8 @@ def subscriptions(path: str, request: Request) -> list[str]:
             asked["since"] = {"epoch": known[name].epoch, "offset": known[name].offset}
         if mode:
             asked["mode"] = mode[0]
+        if request.asked("trace") == ["1"]:
+            asked["trace"] = True
         texts.append(to_json(asked).decode())
     return texts
 

@@ -11,6 +11,29 @@ DEFAULT_RATIO = 0.01
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 
+class Traced(bytes):
+    """JSON text that was published in a trace; brokers keep the two together, and hand both to readers that ask.
+
+    It is bytes like those of every other message, so what needs no trace need not know of it.
+    """
+
+    trace: str
+
+    @classmethod
+    def of(cls, data: bytes, trace: str | None) -> bytes:
+        """Return the text with its `traceparent`; the text alone if that says nothing."""
+        if trace is None or parent_of(trace) is None:
+            return data
+        made = cls(data)
+        made.trace = trace
+        return made
+
+
+def trace_of(data: bytes | None) -> str | None:
+    """Return the `traceparent` that a text was published with."""
+    return data.trace if isinstance(data, Traced) else None
+
+
 class Parent(NamedTuple):
     """The span that a message comes from.
 

@@ -16,6 +16,7 @@ from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log
 from plumbline.streaming.server.greeting import Greeting
 from plumbline.streaming.server.link import Link
+from plumbline.streaming.server.telemetry import Telemetry
 from plumbline.streaming.server.tls import Handshakes, TlsLink
 from plumbline.streaming.server.writing import Writing
 
@@ -25,6 +26,7 @@ class Owner(Protocol):
 
     settings: Settings
     counters: Counters
+    telemetry: Telemetry | None
 
     def now(self) -> float:
         """Return the clock in seconds."""
@@ -132,6 +134,8 @@ class Door:
         if refused.reason is not None:
             self.owner.counters.rejected[refused.reason] += 1
             log.event(logging.WARNING, "connection rejected", reason=refused.reason, peer=greeting.peer)
+            if self.owner.telemetry is not None:
+                self.owner.telemetry.handshake(self.owner.now() - greeting.since, greeting.transport, refused.reason)
         body = refused.sentence.rstrip().encode() + b"\n"
         self.say(greeting, answer(refused.status, "text/plain; charset=utf-8", body, refused.headers))
 

@@ -19,7 +19,9 @@ from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.core.stream import Stream
 from plumbline.streaming.core.streams import Streams
 from plumbline.streaming.core.subscriptions import Subscriptions
+from plumbline.streaming.core.tracing import Traced
 from plumbline.streaming.server import log
+from plumbline.streaming.server.listener import Listener
 from plumbline.streaming.server.presence import Presence
 from plumbline.streaming.server.run import Run
 from plumbline.streaming.server.telemetry import MessageSpan, Telemetry
@@ -50,35 +52,6 @@ class Owner(Protocol):
         """Messages are about to be written: see that what is joined goes out at the end of this turn."""
 
 
-class Listener:
-    """A reader inside of this process.
-
-    Args:
-        heard: Called with each message's position and JSON text.
-    """
-
-    __slots__ = ("heard", "live", "waiters")
-
-    def __init__(self, heard: Callable[[Position, bytes], None]) -> None:
-        self.heard = heard
-        self.live = True
-        self.waiters: None = None
-
-    def deliver(self, message: Message, now: float) -> None:  # noqa: ARG002 - as connections have it
-        """Pass it on."""
-        if message.position is not None and message.data is not None:
-            self.heard(message.position, message.data)
-
-    def take(self, run: Run, now: float) -> None:
-        """Pass them on."""
-        for message in run.messages:
-            self.deliver(message, now)
-
-    def has_room(self, size: int, messages: int = 1) -> bool:  # noqa: ARG002 - as connections have it
-        """Say yes: nothing waits here."""
-        return True
-
-
 class Fanout:
     """The hub's channels and their readers.
 
@@ -91,6 +64,7 @@ class Fanout:
         self._owner = owner
         self.broker = broker
         self._run: Run | None = None  # what came in this turn
+        self.traced: dict[str, set[Writing]] = {}  # who asked for the messages' traces, by channel
         self.span: MessageSpan | None = None  # of the message that is being published, while the broker is told
         self.subscriptions: Subscriptions[Any] = Subscriptions()
         settings = owner.settings
@@ -141,7 +115,7 @@ class Fanout:
         telemetry = self._owner.telemetry
         span = None if telemetry is None else telemetry.message(self.rules, channel, len(data), trace)
         if span is None:
-            self.broker.publish(channel, data, key, done)
+            self.broker.publish(channel, Traced.of(data, trace), key, done)
             return
 
         def stored(told: Position | BrokerError) -> None:
@@ -153,7 +127,7 @@ class Fanout:
 
         self.span = span
         try:
-            self.broker.publish(channel, data, key, stored)
+            self.broker.publish(channel, Traced.of(data, span.traceparent), key, stored)
         finally:
             self.span = None
         span.fanned_out()
@@ -181,14 +155,16 @@ class Fanout:
         if run is None:
             return
         now = self._owner.now()
+        asked = self.traced.get(run.stream.name, ())
+        traced = run.with_traces() if asked else run
         for reader in tuple(run.stream.readers):
-            reader.take(run, now)
+            reader.take(traced if reader in asked else run, now)
         newest = run.stream.newest
         if newest:
             message = run.messages[-1].for_newest_only()
             self._owner.counters.coalesced += len(newest) * (len(run.messages) - 1)
             for reader in tuple(newest):
-                reader.deliver(message, now)
+                reader.deliver(message.with_trace if reader in asked else message, now)
 
     def before(self, connection: Writing) -> None:
         """Keep the order: this reader is about to hear something else than what came in this turn."""
@@ -292,6 +268,10 @@ class Fanout:
     def _drop(self, connection: Writing, channel: str) -> None:
         self.settle()
         self.presence.leave(connection, channel)
+        if channel in self.traced:
+            self.traced[channel].discard(connection)
+            if not self.traced[channel]:
+                del self.traced[channel]
         stream = self.streams.find(channel)
         if stream is not None:
             stream.drop(connection)

@@ -60,6 +60,7 @@ class Greeting:
         "owner",
         "port",
         "since",
+        "transport",
     )
     link: Link
 
@@ -79,6 +80,7 @@ class Greeting:
         self._whole = False
         self._method, self._version = b"", ""
         self.begun = False  # a byte of the request came
+        self.transport = "none"  # what the request asks for, once it is read
 
     @property
     def peer(self) -> str:
@@ -180,6 +182,7 @@ class Greeting:
             if key == "host" and key in headers:
                 raise RefusedError(400, "a request has one header Host", "bad-request")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        self.transport = "websocket" if "upgrade" in headers else "http"
         method, version = self._method, self._version
         if self._start.startswith(method + b"  "):  # the parser takes it; RFC 9112, 3 does not
             raise RefusedError(400, "there is one space in front of the address", "bad-request")

@@ -34,6 +34,16 @@ class Run:
         self._frames: list[bytes] | None = None
         self._whole: bytes | None = None
 
+    def with_traces(self) -> Run:
+        """Return the same for readers that asked for traces; itself if no message has one."""
+        found = [message.with_trace for message in self.messages]
+        if all(one is other for one, other in zip(found, self.messages, strict=True)):
+            return self
+        run = Run(self.stream)
+        for message in found:
+            run.add(message)
+        return run
+
     @property
     def full(self) -> bool:
         """True when it has to go out before it takes more."""

@@ -82,6 +82,8 @@ class Subscribing:
             return False
         shelf = self._fanout.streams.shelf
         messages = shelf.messages(self._command.channel, at.epoch, missed)
+        if self._command.trace:
+            messages = [message.with_trace for message in messages]
         if messages and self._run(messages[:1], 0) is None:
             return self._wait()
         if not self._answered:
@@ -102,6 +104,8 @@ class Subscribing:
         self._fanout.positions.watch(command.channel, owner.now())
         if command.join:
             self._fanout.presence.join(self._connection, command.channel)
+        if command.trace:
+            self._fanout.traced.setdefault(command.channel, set()).add(self._connection)
 
     def _replay(self, at: Position, messages: Sequence[Message]) -> bool:
         """Send what was missed, as far as there is room for it; True when all of it is sent."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plumbline.streaming.core.broker import BrokerError, Entry, Member, Past, Position, Receiver
+from plumbline.streaming.core.tracing import Traced, trace_of
 from plumbline.streaming.server import log
 from plumbline.streaming.workers import wire
 from plumbline.streaming.workers.link import BUFFER_BYTES, Link
@@ -80,7 +81,7 @@ class RelayBroker:
         """Store JSON text as the channel's next message, and send it to all who are attached."""
         request = self._ask(done)
         if request is not None:
-            self._send(wire.Publish(request, channel, data, key))
+            self._send(wire.Publish(request, channel, bytes(data), key, trace_of(data)))
 
     def past(
         self,
@@ -136,7 +137,8 @@ class RelayBroker:
     def _take(self, value: wire.FromSupervisor) -> None:
         if isinstance(value, wire.Arrived):
             if value.channel in self._live and self._receiver is not None:
-                self._receiver.arrived(value.channel, Position(value.epoch, value.offset), value.data)
+                data = Traced.of(value.data, value.trace)
+                self._receiver.arrived(value.channel, Position(value.epoch, value.offset), data)
         elif isinstance(value, wire.Interrupted):
             self._interrupted(value.channel, value.because)
         else:
@@ -152,7 +154,7 @@ class RelayBroker:
         if isinstance(value, wire.Positioned):
             done(Position(value.epoch, value.offset))
         elif isinstance(value, wire.History):
-            entries = tuple(Entry(offset, data) for offset, data in value.entries)
+            entries = tuple(Entry(offset, Traced.of(data, trace)) for offset, data, trace in value.entries)
             done(Past(Position(value.epoch, value.offset), entries, value.recovered))
         elif isinstance(value, wire.Present):
             done(tuple(Member(*item) for item in value.members))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plumbline.streaming.core.broker import Broker, BrokerError, Member, Past, Position
+from plumbline.streaming.core.tracing import Traced, trace_of
 from plumbline.streaming.server import log
 from plumbline.streaming.workers import wire
 from plumbline.streaming.workers.link import BUFFER_BYTES, Link
@@ -70,7 +71,8 @@ class Session:
         self._actions[type(asked)](asked)
 
     def _publish(self, asked: wire.Publish) -> None:
-        self._server.broker.publish(asked.channel, asked.data, asked.key, self._positioned(asked.request))
+        data = Traced.of(asked.data, asked.trace)
+        self._server.broker.publish(asked.channel, data, asked.key, self._positioned(asked.request))
 
     def _past(self, asked: wire.AskPast) -> None:
         since = None if asked.epoch is None else Position(asked.epoch, asked.offset)
@@ -79,7 +81,8 @@ class Session:
             if isinstance(found, BrokerError):
                 self.link.send(wire.Failed(asked.request, found.code, found.message))
                 return
-            at, entries = found.position, tuple((entry.offset, entry.data) for entry in found.entries)
+            at = found.position
+            entries = tuple((entry.offset, bytes(entry.data), trace_of(entry.data)) for entry in found.entries)
             self.link.send(wire.History(asked.request, at.epoch, at.offset, found.recovered, entries))
 
         self._server.broker.past(asked.channel, since, asked.limit, done, part=asked.part)
@@ -206,7 +209,7 @@ class RelayServer:
         if not readers:
             return
         self.messages += 1
-        piece = wire.frame(wire.Arrived(channel, position.epoch, position.offset, data))
+        piece = wire.frame(wire.Arrived(channel, position.epoch, position.offset, bytes(data), trace_of(data)))
         for session in readers:
             session.arrived(piece)
 

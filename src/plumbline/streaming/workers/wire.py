@@ -39,6 +39,7 @@ class Publish(msgspec.Struct, array_like=True, tag=3, frozen=True):
     channel: str
     data: bytes
     key: str | None
+    trace: str | None = None
 
 
 class AskPast(msgspec.Struct, array_like=True, tag=4, frozen=True):
@@ -97,7 +98,7 @@ class History(msgspec.Struct, array_like=True, tag=21, frozen=True):
     epoch: str
     offset: int
     recovered: bool
-    entries: tuple[tuple[int, bytes], ...]
+    entries: tuple[tuple[int, bytes, str | None], ...]
 
 
 class Present(msgspec.Struct, array_like=True, tag=22, frozen=True):
@@ -122,6 +123,7 @@ class Arrived(msgspec.Struct, array_like=True, tag=24, frozen=True):
     epoch: str
     offset: int
     data: bytes
+    trace: str | None = None
 
 
 class Interrupted(msgspec.Struct, array_like=True, tag=25, frozen=True):
