@@ -138,7 +138,7 @@ def stats(owner: Owner) -> dict[str, Any]:
     """Return all counters and gauges."""
     counters = owner.counters
     waiting, most = accept_queue(owner.listener())
-    # Nearly all are empty, and who samples this asks every second: 1 ms with 15,000 connections, not 6.
+    # Nearly all are empty, and who samples this asks every second: 0.7 ms with 15,000 connections, not 4.3.
     outboxes = [
         outbox for item in owner.connections.values() if (outbox := item.outbox).queued_bytes or outbox.in_flight
     ]
