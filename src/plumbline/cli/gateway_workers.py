@@ -1,4 +1,4 @@
-"""`plumb gateway workers|scale|restart|balance|autoscaler`: several workers under one supervisor."""
+"""`plumb gateway workers|scale|restart|balance|autoscaler|reload-policy`: several workers under one supervisor."""
 
 from __future__ import annotations
 
@@ -65,7 +65,21 @@ def autoscaler(admin: str | None, as_json: bool) -> None:
         show_table(_decisions(answer))
 
 
-COMMANDS = (workers, scale, restart, balance, autoscaler)
+@click.command("reload-policy")
+@admin_option
+@json_option
+def reload_policy(admin: str | None, as_json: bool) -> None:
+    """Read the autoscaling policy's file again; a wrong one changes nothing. SIGHUP does it too, and says less."""
+    policy = asked(admin, {"reload-policy": {}})["policy"]
+    if as_json:
+        click.echo(json.dumps(policy, indent=2))
+        return
+    up, down = policy["up"]["stabilization_s"], policy["down"]["stabilization_s"]
+    bounds = f"{policy['min_replicas']} to {policy['max_replicas']} workers"
+    click.echo(f"{bounds}, every {policy['sync_period_s']:g} s; windows: up {up} s, down {down} s")
+
+
+COMMANDS = (workers, scale, restart, balance, autoscaler, reload_policy)
 
 
 def _tell(answer: dict[str, Any], as_json: bool) -> None:

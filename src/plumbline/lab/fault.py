@@ -45,7 +45,9 @@ class Topology:
         netns: Run everything in a network namespace of its own; sysctls under `net.` then harm nobody.
         supervised: Start the gateway again when it dies, as systemd's `Restart=always` does.
         restart_delay_s: Pause before that, in seconds (`RestartSec=`).
-        workers: Workers under a supervisor (`plumb gateway serve --workers N`); None: the gateway is one process.
+        workers: Workers under a supervisor (`plumb gateway serve --workers N`), or `"1..3"` for an autoscaler; None:
+            the gateway is one process.
+        policy: The autoscaler's policy, written to `$GATEWAY_POLICY`, which SIGHUP reads again; None: the default.
         broker: Name of the NATS part that the gateway is connected to; None: it needs none. NATS parts with domains are
             regions: the first is made home, the others mirror it.
         monitored: Name of the NATS part whose monitoring pages are the target's `metrics`; None: the gateway's are.
@@ -63,7 +65,8 @@ class Topology:
     netns: bool = False
     supervised: bool = True
     restart_delay_s: float = 0.1
-    workers: int | None = None
+    workers: int | str | None = None
+    policy: Mapping[str, Any] | None = None
     broker: str | None = None
     monitored: str | None = None
     parts: tuple[Part, ...] = ()

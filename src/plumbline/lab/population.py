@@ -20,6 +20,7 @@ class _Behaviour:
         channels: What they subscribe or publish to, in turn.
         rate_hz: Of `publishers`: messages per second each. Of `churners`: new connections per second, all together. Of
             the others: how many connect per second at first (0: all at once).
+        wave_s: Of `publishers`: they send in the first half of each so many seconds only, all together (0: always).
         message_bytes: Length of a published message's data, in bytes.
         stay_s: How long a churner stays, in seconds.
         retry_s: How long after a loss or a failure a client comes again, in seconds.
@@ -34,6 +35,7 @@ class _Behaviour:
     addresses: int = 1
     channels: tuple[str, ...] = ("lab.0",)
     rate_hz: float = 0.0
+    wave_s: float = 0.0
     message_bytes: int = 256
     stay_s: float = 0.5
     retry_s: float = 0.5

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 
-from plumbline.streaming.autoscaling.policy import Policy
+from plumbline.streaming.autoscaling.policy import Down, Policy
 from plumbline.streaming.autoscaling.proposals import State
 from plumbline.streaming.workers.autoscaler import KEPT, Autoscaler, Rates, Seen
 
@@ -183,3 +183,24 @@ def test_a_round_that_fails_does_not_end_the_loop(caplog):
 
     asyncio.run(main())
     assert "internal error: autoscaler" in caplog.text
+
+
+def test_changes_are_kept_with_the_load_and_who_must_go_elsewhere():
+    world = World(workers=1, policy=POLICY.model_copy(update={"down": Down(stabilization_s=0)}), drain_s=1.0)
+    world.connections = 190
+    world.step()
+    world.connections = 40
+    world.step()
+    last, first = world.scaler.view()["changes"]
+    assert (first["from"], first["to"], first["moved"]) == (1, 2, 0)
+    assert first["load"]["connections"] == 190
+    assert (last["from"], last["to"], last["moved"]) == (2, 1, 20)
+    assert world.scaler.view()["now"] >= last["at"] > first["at"]
+
+
+def test_another_policy_holds_from_the_next_decision_on():
+    world = World(workers=4)
+    world.connections = 40
+    assert world.step() == 4  # the window of 30 s
+    world.scaler.take(POLICY.model_copy(update={"down": Down(stabilization_s=0)}))
+    assert world.step() == 3

@@ -10,6 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
+from plumbline.streaming.probes.adminclient import AdminError
+
 PATIENCE_S = 30
 
 
@@ -212,6 +214,15 @@ def test_the_autoscaler_scales_real_workers_by_real_connections(fleet, until, tm
     until(lambda: len(gateway.pids()) == 3, "three workers for 25 connections")
     decisions = gateway.ask(get="autoscaler")["decisions"]
     assert any("on average, target 10: ceil(" in "; ".join(one["reasons"]) for one in decisions)
+    right = policy.read_text()
+    policy.write_text(right.replace("max_replicas: 3", "max_replicas: none"))
+    with pytest.raises(AdminError, match="max_replicas"):
+        gateway.ask(**{"reload-policy": {}})
+    gateway.child.send_signal(signal.SIGHUP)
+    until(lambda: "reload failed" in gateway.log)
+    policy.write_text(right.replace("max_replicas: 3", "max_replicas: 4"))
+    assert gateway.ask(**{"reload-policy": {}})["policy"]["max_replicas"] == 4
+    assert gateway.ask(get="autoscaler")["policy"]["max_replicas"] == 4
     for link in links:
         link.close()
     gateway.settled(1)

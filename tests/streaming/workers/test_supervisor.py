@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from plumbline.evidence import Endpoint
 from plumbline.streaming.evidence import Workers
 from plumbline.streaming.evidence_workers import workers_from_admin, workers_from_pid
+from plumbline.streaming.probes.adminclient import AdminError
 
 
 def test_workers_share_the_port_and_the_supervisor_answers_for_all(fleet, until):
@@ -30,7 +31,9 @@ def test_workers_share_the_port_and_the_supervisor_answers_for_all(fleet, until)
     assert gateway.ask(get="queues")["connections"] == 24
     assert gateway.ask(get="closes")["connections"] == 24
     assert gateway.ask(get="settings")["close_timeout_s"] == 0.5
-    assert gateway.ask(get="autoscaler") == {"policy": None, "decisions": []}
+    assert gateway.ask(get="autoscaler") == {"policy": None, "decisions": [], "changes": []}
+    with pytest.raises(AdminError, match="nothing scales these workers"):
+        gateway.ask(**{"reload-policy": {}})
     assert "workers ready workers=2 open_files_limit=" in gateway.log
     assert "worker=1" in gateway.log
 

@@ -143,12 +143,18 @@ class Crowd:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._answers(connection))
                 while True:
+                    await self._crest()
                     data = "x" * self.plan.message_bytes
                     await connection.send(json.dumps({"id": 1, "publish": channel, "data": data}))
                     due = max(due, _clock() - _CATCH_UP_S) + 1 / max(self.plan.rate_hz, 0.01)
                     await asyncio.sleep(max(0.0, due - _clock()))
         except ExceptionGroup as failed:  # the connection's end, as every other client sees it
             raise failed.exceptions[0] from None
+
+    async def _crest(self) -> None:
+        """Wait for the half of the wave in which publishers send; the clock is one for all."""
+        if (wave_s := self.plan.wave_s) and (past_s := _clock() % wave_s) >= wave_s / 2:
+            await asyncio.sleep(wave_s - past_s)
 
     async def _answers(self, connection: ClientConnection) -> None:
         while True:
@@ -172,9 +178,13 @@ class Crowd:
                 tasks.create_task(visit(beat))
 
     async def _stay(self, connection: ClientConnection, number: int) -> None:
+        """Stay for a while; who is sent away before notices."""
         del number
         await ask(connection, {"id": 1, "ping": 1}, self.plan.timeout_s)
-        await asyncio.sleep(self.plan.stay_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.plan.stay_s):
+                while True:
+                    await connection.recv()
 
 
 def _count(moments: list[float]) -> None:

@@ -155,7 +155,9 @@ class Builder:
             self.settings |= built.settings
         if topology.victim is None:
             options = self.broker_options(topology.broker)
-            self._gateway = GatewayPart(self, self.settings, workers=topology.workers, options=options)
+            self._gateway = GatewayPart(
+                self, self.settings, workers=topology.workers, policy=topology.policy, options=options
+            )
         if topology.haproxy is not None:
             self._front = FrontPart(self, topology.haproxy)
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from plumbline.lab.parts.host import Host, Process, toml
 
 DRAIN_S = 1.0
@@ -21,7 +23,8 @@ class GatewayPart(Process):
         host: The lab.
         settings: Its settings at start.
         name: `gateway`, or that of a further one.
-        workers: Number of workers under a supervisor; None for one process.
+        workers: Number of workers under a supervisor, or `"1..3"`; None for one process.
+        policy: The autoscaler's policy; None for the default.
         options: Further words of its command line.
     """
 
@@ -31,13 +34,16 @@ class GatewayPart(Process):
         settings: Mapping[str, Any],
         *,
         name: str = "gateway",
-        workers: int | None = None,
+        workers: int | str | None = None,
+        policy: Mapping[str, Any] | None = None,
         options: Sequence[str] = (),
     ) -> None:
         super().__init__(host, name, f"{name}.toml")
         self.scheme = "wss" if settings.get("tls_cert") else "ws"
         self._settings = {"drain_s": DRAIN_S, **settings}
         self._options = [*(["--workers", str(workers)] if workers else []), *options]
+        self._policy = policy
+        self.policy_file = host.folder / f"{name}-policy.yaml"
         self.admin = host.folder / ("admin.sock" if name == "gateway" else f"{name}.sock")
         self.unit = host.folder / f"{name}.service.d"
         self._out = host.folder / f"{name}.out"
@@ -60,6 +66,9 @@ class GatewayPart(Process):
             LabError: It ends before that; its last words are in the sentence.
         """
         self.config.write_text(toml(self._settings))
+        if self._policy is not None:
+            self.policy_file.write_text(yaml.safe_dump(dict(self._policy), sort_keys=False))
+            self._options += ["--autoscale", str(self.policy_file)]
         self.unit.mkdir()
         (self.unit / "10-lab.conf").write_text(unit)
         argv = [sys.executable, "-m", "plumbline.streaming", "--listen", f"127.0.0.1:{self.port}"]
@@ -105,4 +114,5 @@ class GatewayPart(Process):
         """The variables of the fences, by the part's name."""
         word = self.name.upper().replace("-", "_")
         admin = "PLUMBLINE_ADMIN" if self.name == "gateway" else f"{word}_ADMIN"
-        return super().environment() | {admin: str(self.admin), f"{word}_UNIT": str(self.unit)}
+        policy = {} if self._policy is None else {f"{word}_POLICY": str(self.policy_file)}
+        return super().environment() | {admin: str(self.admin), f"{word}_UNIT": str(self.unit)} | policy

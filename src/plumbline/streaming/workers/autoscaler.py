@@ -14,7 +14,7 @@ from plumbline.streaming.autoscaling.policy import Policy
 from plumbline.streaming.autoscaling.proposals import Observation, Replica, State
 from plumbline.streaming.server import log
 
-KEPT = 100  # decisions that the admin socket shows
+KEPT = 100  # decisions, and changes, that the admin socket shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Autoscaler:
     ) -> None:
         self.policy = policy
         self.decisions: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.changes: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._look = look
         self._scale = scale
         self._drain_s = drain_s
@@ -111,14 +112,37 @@ class Autoscaler:
             self._history = instead(self.policy, self._history, decision, target - current, now)
         self._note(decision, current, target, reasons)
         if target != current:
+            self.changes.append(self._change(workers, pods, current, target, now))
+        if target != current:
             await self._scale(target)
             if target < current:
                 self._shrunk_at = now
         return target
 
+    def take(self, policy: Policy) -> None:
+        """Let another policy hold from the next decision on; what was recommended before is remembered."""
+        self.policy = policy
+
     def view(self) -> dict[str, Any]:
-        """Return the policy and the last decisions, newest first."""
-        return {"policy": self.policy.model_dump(mode="json"), "decisions": list(reversed(self.decisions))}
+        """Return the policy, and the last decisions and changes, newest first."""
+        return {
+            "policy": self.policy.model_dump(mode="json"),
+            "now": round(self._clock(), 3),
+            "decisions": list(reversed(self.decisions)),
+            "changes": list(reversed(self.changes)),
+        }
+
+    def _change(
+        self, workers: list[Seen], pods: tuple[Replica, ...], current: int, target: int, now: float
+    ) -> dict[str, Any]:
+        """Describe a change: the load there was, and how many clients must go elsewhere for it."""
+        held = sorted(int(one.stats["connections"]) for one in workers if one.stats and one.state is not State.LEAVING)
+        load = {
+            metric.name: round(sum(pod.values.get(metric.name, 0.0) for pod in pods), 3)
+            for metric in self.policy.metrics
+        }
+        moved = sum(held[: max(0, current - target)])  # the workers with the fewest go
+        return {"at": round(now, 3), "from": current, "to": target, "load": load, "moved": moved}
 
     def _one_at_a_time(
         self, decision: Decision, current: int, workers: list[Seen], now: float

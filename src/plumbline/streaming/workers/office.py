@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from plumbline.streaming.autoscaling.policy import PolicyError
 from plumbline.streaming.core.settings import SettingError
 from plumbline.streaming.probes.adminclient import AdminError
 from plumbline.streaming.server import log
@@ -121,12 +122,28 @@ class Office:
             "shutdown": shutdown,
             "settings": settings,
             "workers": self.workers,
-            "autoscaler": lambda: scaler.view() if scaler else {"policy": None, "decisions": []},
+            "autoscaler": lambda: scaler.view() if scaler else {"policy": None, "decisions": [], "changes": []},
         }
 
     def actions(self) -> dict[str, Callable[[Any], Any]]:
         """Return what can be done."""
-        return {"scale": self.scale, "restart": self.restart, "balance": self.rebalance, "drain": self._drain}
+        return {
+            "scale": self.scale,
+            "restart": self.restart,
+            "balance": self.rebalance,
+            "drain": self._drain,
+            "reload-policy": self._reload_policy,
+        }
+
+    def _reload_policy(self, _options: Any = None) -> dict[str, Any]:
+        """Read the autoscaling policy again."""
+        try:
+            policy = self._supervisor.reload_policy()
+        except PolicyError as failed:
+            raise SettingError(str(failed)) from None
+        if policy is None:
+            raise SettingError("nothing scales these workers; start with --workers MIN..MAX or --autoscale FILE")
+        return {"policy": policy.model_dump(mode="json")}
 
     def _drain(self, options: Any) -> dict[str, Any]:
         """Begin to drain all workers, and end; the answer does not wait for it."""

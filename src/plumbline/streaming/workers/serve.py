@@ -185,6 +185,7 @@ def run_workers(context: click.Context, workers: str, pin: bool, metrics: str, a
             words=words(context),
             count=count.low,
             policy=policy,
+            read_policy=lambda: policy_for(count, autoscale, settings),
             pin=pin,
             relay=not given.get("broker"),
         )
@@ -228,9 +229,12 @@ async def supervise(wishes: Any, settings: Settings, read: Callable[[], Settings
 
 
 def _reload(supervisor: Any) -> None:
+    from plumbline.streaming.autoscaling.policy import PolicyError
     from plumbline.streaming.server import log
 
     try:
         supervisor.reload()
     except click.ClickException as error:
         log.event(logging.ERROR, "reload failed", because=error.format_message())
+    except PolicyError as error:
+        log.event(logging.ERROR, "reload failed", because=error)

@@ -46,6 +46,7 @@ class Wishes:
         words: The workers' common words.
         count: Workers at first.
         policy: For autoscaling; None: their number stays.
+        read_policy: Reads it anew, for a reload.
         pin: Bind each worker to one processor.
         relay: The supervisor keeps the channels; else the words name another broker.
     """
@@ -56,6 +57,7 @@ class Wishes:
     words: Sequence[str]
     count: int
     policy: Policy | None = None
+    read_policy: Callable[[], Policy | None] | None = None
     pin: bool = False
     relay: bool = True
 
@@ -153,14 +155,29 @@ class Supervisor:
         return {"url": first, "metrics": f"http://{metrics}/metrics", "pid": os.getpid(), "workers": pids}
 
     def reload(self) -> None:
-        """Take over the configuration file again, here and in all workers.
+        """Take over the configuration file again, here and in all workers, and the autoscaling policy.
 
         Raises:
-            click.ClickException: It is wrong; nothing was changed.
+            click.ClickException: The file is wrong; nothing was changed.
+            PolicyError: The policy is; nothing was changed.
         """
-        self.take(self._read())
+        settings = self._read()
+        self.reload_policy()
+        self.take(settings)
         self._first = self.settings.as_dict()
         self.pool.each(signal.SIGHUP)
+
+    def reload_policy(self) -> Policy | None:
+        """Read the autoscaling policy again and return it; None: nothing is scaled.
+
+        Raises:
+            PolicyError: It is wrong; nothing was changed.
+        """
+        policy = self._wishes.read_policy() if self._wishes.read_policy is not None else None
+        if self.autoscaler is None or policy is None:
+            return None
+        self.autoscaler.take(policy)
+        return policy
 
     def take(self, settings: Settings) -> None:
         """Let these settings hold here."""
