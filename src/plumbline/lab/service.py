@@ -22,6 +22,7 @@ class Workload:
         connect_timeout_s: A fresh connection that takes longer has failed, in seconds.
         quiet: Further connections that subscribe to a silent channel: only heartbeats keep them open.
         subscribe_at: Names of `Node` parts over which the subscribers are spread, after the main gateway, in turn.
+        also: Further channels that each subscriber reads on the same connection; nothing is measured there.
         failover: A subscriber that cannot connect tries the next of these places.
         requests_hz: Plain HTTP requests per second to the main server (0: none), each on a connection of its own.
         request_path: What they ask for.
@@ -37,6 +38,7 @@ class Workload:
     connect_timeout_s: float = 2.0
     quiet: int = 0
     subscribe_at: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     failover: bool = False
     requests_hz: float = 0.0
     request_path: str = "/"

@@ -49,6 +49,13 @@ class OutboundQueue:
         "By", "bytes the kernel holds that the peer has not acknowledged (Send-Q)", default=None
     )
     dropped: int | None = measured("{message}", "messages this connection lost to the overflow policy", default=None)
+    in_flight_bytes: int | None = measured("By", "what is left of a half-written frame", default=None)
+    largest_bytes: int | None = measured("By", "largest frame that waits, or what is left of one", default=None)
+    behind_messages: int | None = measured(
+        "{message}", "messages behind it that are a sixteenth of it or smaller", default=None
+    )
+    behind_s: float | None = measured("s", "how long the oldest of those has waited", default=None)
+    channels: int | None = measured("{channel}", "channels that have messages waiting", default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class Clients:
 
         async def talk(connection: ClientConnection) -> None:
             await ask(connection, {"id": 1, "subscribe": f"lab.{channel}"}, self.plan.connect_timeout_s)
+            for each, further in enumerate(self.plan.also, 2):
+                await ask(connection, {"id": each, "subscribe": further}, self.plan.connect_timeout_s)
             self.ledger.up(f"subscriber-{number}", _clock())
             while True:  # not `async for`: that would end in silence when the server closes normally
                 message = json.loads(await connection.recv())

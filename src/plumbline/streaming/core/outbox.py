@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from plumbline.streaming.core.setting_kinds import Overflow
 
+MUCH_SMALLER = 16
+"""A frame that is so many times smaller than one in front of it is held up by it."""
 Policies = Callable[[str | None], Overflow]
 """Says what a full queue does with a channel's messages; asked with None for answers."""
 
@@ -38,6 +40,22 @@ class Item(NamedTuple):
     channel: str | None
     at: float
     newest_only: bool = False
+
+
+class Behind(NamedTuple):
+    """What a large frame holds up.
+
+    Args:
+        largest: Bytes of the largest frame that waits, or what is left of the half-written one.
+        messages: Much smaller frames behind it.
+        since: When the oldest of them was queued, in seconds of the clock; None: there are none.
+        channels: Channels that have frames waiting; answers count as one.
+    """
+
+    largest: int
+    messages: int
+    since: float | None
+    channels: int
 
 
 class Outbox:
@@ -139,6 +157,19 @@ class Outbox:
     def oldest_at(self) -> float | None:
         """Return when the frame at the front was queued, or None."""
         return next(iter(self._items.values())).at if self._items else None
+
+    def behind(self) -> Behind:
+        """Return what the largest frame holds up: frames behind it that are a sixteenth of it or smaller."""
+        largest, count, since = self.in_flight, 0, None
+        channels = set()
+        for item in (self._items or {}).values():
+            channels.add(item.channel)
+            size = len(item.frame)
+            if size * MUCH_SMALLER <= largest:
+                count += 1
+                since = item.at if since is None else min(since, item.at)
+            largest = max(largest, size)
+        return Behind(largest, count, since, len(channels))
 
     def _within(self, limits: Limits) -> bool:
         return self.waiting_bytes <= limits.max_bytes and len(self) <= limits.max_messages

@@ -115,6 +115,7 @@ def queues(owner: Owner) -> dict[str, Any]:
 def _queue(size: int, kernel: int | None, connection: Writing, now: float) -> dict[str, Any]:
     outbox = connection.outbox
     oldest = outbox.oldest_at()
+    behind = outbox.behind()
     return {
         "connection": str(connection),
         "queued_bytes": size,
@@ -122,6 +123,11 @@ def _queue(size: int, kernel: int | None, connection: Writing, now: float) -> di
         "oldest_s": None if oldest is None else round(max(0.0, now - oldest), 3),
         "kernel_unsent_bytes": kernel,
         "dropped": outbox.dropped,
+        "in_flight_bytes": connection.link.held,
+        "largest_bytes": behind.largest,
+        "behind_messages": behind.messages,
+        "behind_s": None if behind.since is None else round(max(0.0, now - behind.since), 3),
+        "channels": behind.channels,
     }
 
 
