@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need beside Python: a browser and two servers. As root on Debian it is installed, else one sentence says how.
+# What the tests need beside Python: a browser, two servers, and on Linux the tools of its network. As root on Debian it is installed, else one sentence says how.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null \
@@ -9,6 +9,8 @@ command -v haproxy >/dev/null || missing+=(haproxy)
 if [ "$(uname)" = Linux ]; then
     command -v unshare >/dev/null || missing+=(util-linux)
     command -v ip >/dev/null || missing+=(iproute2)
+    command -v nft >/dev/null || missing+=(nftables) # the lab cuts networks and tracks connections, in namespaces of its own
+    command -v conntrack >/dev/null || missing+=(conntrack)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
