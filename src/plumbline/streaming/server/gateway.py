@@ -24,11 +24,12 @@ from plumbline.streaming.server.drain import Drained, drain
 from plumbline.streaming.server.guard import TOKEN_SETTINGS, keyring
 from plumbline.streaming.server.hub import Hub
 from plumbline.streaming.server.lastend import LastEnd
+from plumbline.streaming.server.outlook import Outlook
 from plumbline.streaming.server.tls import Certificate
 from plumbline.streaming.server.tuning import apply, demand_safety, note_backlog, tune
 
 
-class Gateway:
+class Gateway(Outlook):
     """A WebSocket pub-sub gateway.
 
     Args:
@@ -64,18 +65,16 @@ class Gateway:
         listen_fd: int | None = None,
         broker: Broker | None = None,
     ) -> None:
-        self.address = Address.parse(listen, allow_remote=allow_remote)
+        super().__init__(settings or Settings(), Address.parse(listen, allow_remote=allow_remote))
         if not self.address.local and not insecure:
             demand_safety(self.address, settings or Settings())
         self._reuse_port = reuse_port
         self._listen_fd = listen_fd
         self._broker = broker
-        self._first = settings or Settings()
         keyring(self._first)  # a wrong file is said at once
         self._admin_path = os.fspath(admin) if admin is not None else None
         self._admin: Admin | None = None
         self._end = LastEnd(self._admin_path)
-        self._running: Hub | None = None
         self._tls: Certificate | None = None
         self._leaving: asyncio.Task[Drained] | None = None
         self.stopped = asyncio.Event()  # also when the admin socket asked for it
@@ -115,15 +114,7 @@ class Gateway:
         hub.acceptor = Acceptor(listener, hub.door.take, failed=hub.accept_failed, batch=batch)
         try:
             if self._admin_path is not None:
-                views = {
-                    "stats": self.stats,
-                    "settings": self._settings_now,
-                    "queues": self.queues,
-                    "closes": self.closes,
-                    "metrics": self._exposition,
-                    "broker": self.broker,
-                    "shutdown": self._end.view,
-                }
+                views = {**self.views(), "shutdown": self._end.view}
                 actions = {"drain": self._asked_to_drain, "reload-certificate": lambda _: self.reload_certificate()}
                 self._admin = Admin(self._admin_path, views, self.configure, actions)
         except OSError:
@@ -181,26 +172,6 @@ class Gateway:
         log.event(logging.INFO, "stopped", address=self.address, closed=len(closing))
         self.stopped.set()
 
-    @property
-    def settings(self) -> Settings:
-        """The settings that hold now."""
-        return self._running.settings if self._running is not None else self._first
-
-    @property
-    def connections(self) -> int:
-        """How many clients there are."""
-        return len(self._running.connections) if self._running is not None else 0
-
-    @property
-    def url(self) -> str:
-        """WebSocket address."""
-        return f"{'wss' if self.settings.tls_cert else 'ws'}://{self.address}/"
-
-    @property
-    def metrics_url(self) -> str:
-        """Address of the Prometheus metrics."""
-        return f"{'https' if self.settings.tls_cert else 'http'}://{self.address}/metrics"
-
     async def publish(self, channel: str, data: Any, *, key: str | None = None) -> int:
         """Send a value to all readers of a channel and return its offset.
 
@@ -251,39 +222,6 @@ class Gateway:
         self._take_certificate(self.settings)
         return {"tls_cert": self.settings.tls_cert, "not_after": self._tls.not_after}
 
-    def stats(self) -> dict[str, Any]:
-        """Return all counters and gauges.
-
-        Raises:
-            RuntimeError: The gateway does not run.
-        """
-        return report.stats(self._hub)
-
-    def queues(self) -> dict[str, Any]:
-        """Return what waits to be sent, and to whom.
-
-        Raises:
-            RuntimeError: The gateway does not run.
-        """
-        return report.queues(self._hub)
-
-    def broker(self) -> dict[str, Any]:
-        """Return what the broker counts.
-
-        Raises:
-            RuntimeError: The gateway does not run.
-        """
-        stats = getattr(self._hub.broker, "stats", None)
-        return {"broker": "in this process"} if stats is None else dict(stats())
-
-    def closes(self) -> dict[str, Any]:
-        """Return the last closes.
-
-        Raises:
-            RuntimeError: The gateway does not run.
-        """
-        return report.closes(self._hub)
-
     def _take_certificate(self, wanted: Settings) -> None:
         if bool(wanted.tls_cert) != (self._tls is not None):
             raise SettingError("whether clients speak TLS is fixed at the start; restart the gateway to change it")
@@ -315,10 +253,6 @@ class Gateway:
         self._draining = asyncio.get_running_loop().create_task(self.drain(within_s))
         return {"connections": len(hub.connections), "within_s": within_s}
 
-    def _exposition(self) -> dict[str, Any]:
-        """Return the Prometheus text: of one worker of several, which cannot be reached by its port alone."""
-        return {"text": self._hub.exposition().decode()}
-
     def _listen(self) -> socket.socket:
         backlog = self._first.listen_backlog
         if self._listen_fd is not None:
@@ -327,12 +261,3 @@ class Gateway:
             listener = listen_tcp(self.address.host, self.address.port, backlog, reuse_port=self._reuse_port)
         self.address = Address(*listener.getsockname()[:2])
         return listener
-
-    def _settings_now(self) -> dict[str, Any]:
-        return self.settings.as_dict()
-
-    @property
-    def _hub(self) -> Hub:
-        if self._running is None:
-            raise RuntimeError("the gateway does not run; use 'async with Gateway() as gateway'")
-        return self._running
