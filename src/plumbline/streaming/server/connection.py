@@ -13,7 +13,7 @@ from plumbline.streaming.core.closes import INTERNAL_ERROR, NO_CODE, CloseError
 from plumbline.streaming.core.framereader import Frame, FrameReader, close_code
 from plumbline.streaming.core.frames import CLOSE, PING, PING_FRAME, PONG, close_frame, control_frame
 from plumbline.streaming.core.message import Message
-from plumbline.streaming.server import log, writing
+from plumbline.streaming.server import log, owner
 from plumbline.streaming.server.link import Link
 from plumbline.streaming.server.run import Run
 from plumbline.streaming.server.writing import Writing
@@ -29,7 +29,7 @@ class Patience(Protocol):
         """Nothing that began is missing any more."""
 
 
-class Owner(writing.Owner, Protocol):
+class Owner(owner.Owner, Protocol):
     """What a WebSocket needs of the gateway besides."""
 
     def received(self, connection: Writing, text: str) -> None:

@@ -8,62 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from plumbline.streaming.core.closes import LOST, Ended, label
 from plumbline.streaming.core.identity import ANYBODY
 from plumbline.streaming.core.message import Message
-from plumbline.streaming.core.outbox import Item, Limits, Outbox
-from plumbline.streaming.core.setting_kinds import Overflow
-from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.core.outbox import Item, Outbox
 from plumbline.streaming.server.link import Link
+from plumbline.streaming.server.owner import Owner
 from plumbline.streaming.server.run import Run, cut
 
 WRITE_FRAMES = 64  # per writev
-
-
-class Owner(Protocol):
-    """What a connection needs of the gateway, whatever its transport."""
-
-    settings: Settings
-    limits: Limits
-    turn: int
-
-    def now(self) -> float:
-        """Return the clock in seconds."""
-
-    def opened(self, connection: Any) -> None:
-        """The handshake is complete."""
-
-    def heard(self, connection: Any) -> None:
-        """The client gave a sign of life."""
-
-    def flush_later(self, connection: Any) -> None:
-        """Call `flush` at the end of this turn of the loop."""
-
-    def policy(self, channel: str | None) -> Overflow:
-        """Return what a full queue does with this channel's messages; with None, with answers."""
-
-    def overflowed(self, connection: Any, channel: str | None, dropped: int) -> None:
-        """The outbox was full when this channel's message came.
-
-        Args:
-            connection: Whose it is.
-            channel: None for an answer.
-            dropped: Messages that were forgotten; 0: none could be, and the connection has to be closed.
-        """
-
-    def stalled(self, connection: Any) -> None:
-        """The kernel takes no more bytes for this client."""
-
-    def writable(self, connection: Any) -> None:
-        """It takes bytes again, and some have left the outbox."""
-
-    def sent(self, connection: Any) -> None:
-        """Everything that waited is out, and the connection was to be closed then."""
-
-    def gone(self, connection: Any, ended: Ended) -> None:
-        """The socket is closed."""
 
 
 class Writing:
@@ -200,16 +155,12 @@ class Writing:
             self._write_run(run, now)
 
     def has_room(self, size: int, messages: int = 1) -> bool:
-        """Say whether `deliver` would lose nothing and close nothing.
-
-        Args:
-            size: Bytes of the frames.
-            messages: How many; one alone may go out whatever its size, while the kernel takes bytes.
-        """
+        """Say whether so many messages of `size` bytes together would have nothing lost and nothing closed."""
         if not self.live or self.outbox.fits(size, self.owner.limits, messages):
             return True
         if not self.blocked:
             self.flush()
+        # One alone may go out whatever its size, while the kernel takes bytes.
         return (messages == 1 and not self.blocked) or self.outbox.fits(size, self.owner.limits, messages)
 
     def flush(self) -> None:
