@@ -1,10 +1,13 @@
 """Messages of one turn go out joined; what was promised of each of them holds all the same."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.streaming.server.run import cut
+from plumbline.streaming.server import link as links
+from plumbline.streaming.server.run import MOST_MESSAGES, cut
 
 FRAMES = st.lists(st.binary(min_size=1, max_size=6), min_size=1, max_size=6)
 
@@ -144,3 +147,20 @@ def test_publishers_that_wait_for_readers_are_held_by_what_came_in_the_same_turn
     assert [slow.read_json()["data"][0] for _ in range(400)] == list(range(400))
     assert gateway.stats["overflows"] == {}
     assert gateway.stats["connections"] == 2
+
+
+def test_more_than_one_write_takes_goes_out_in_order_in_few_writes(start, client, monkeypatch):
+    gateway = start()
+    reader = client(gateway)
+    reader.ask(id=1, subscribe="a")
+    real, calls = links.os, []
+
+    def write(fd, data):
+        calls.append(len(data))
+        return real.write(fd, data)
+
+    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=real.writev))
+    publish = publisher(gateway)
+    in_one_turn(gateway, *[publish(number) for number in range(3000)])
+    assert [reader.read()["data"] for _ in range(3000)] == list(range(3000))
+    assert len(calls) <= 2 + 3000 // MOST_MESSAGES

@@ -137,7 +137,7 @@ class Writing:
         if not self.live:
             return
         turn = self.owner.turn
-        if self.blocked or self.outbox.queued_bytes or self.turn == turn:
+        if self.blocked or self.outbox.queued_bytes or (self.turn == turn and not run.full):
             for message in run.messages:
                 self.deliver(message, now)
             return
