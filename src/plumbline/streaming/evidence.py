@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.streaming.evidence_arrivals import Arrivals
 from plumbline.streaming.evidence_cluster import CacheLoads, KeyLoads, ReplicatedStream, Replication, UpstreamBurst
+from plumbline.streaming.evidence_fanout import FanOut
 from plumbline.streaming.evidence_shutdown import End, Shutdowns
 from plumbline.streaming.evidence_workers import Worker, Workers
 from plumbline.streaming.probes.reached import asked, malformed, pid_of
 
 __all__ = [
+    "Arrivals",
     "CacheLoads",
     "Close",
     "Closes",
     "End",
+    "FanOut",
     "IdleLifetime",
     "KeyLoads",
     "OutboundQueue",
