@@ -1,0 +1,41 @@
+"""The reference table: which diagnostic can judge a target that names only this or that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumbline.diagnosis.catalogue import Diagnostic
+from plumbline.diagnosis.declare import Judge
+
+COLUMNS = ("url", "pid", "admin", "metrics", "cgroup")
+
+
+def needs_table(diagnostics: Iterable[Diagnostic]) -> str:
+    """Return one row per diagnostic as Markdown; a field that is enough by itself is marked.
+
+    Args:
+        diagnostics: As the catalogue lists them; one that cannot be loaded has no row.
+    """
+    rows = [
+        "| Diagnostic | " + " | ".join(f"`{name}`" for name in COLUMNS) + " | nothing: this machine |",
+        "|---|" + ":-:|" * (len(COLUMNS) + 1),
+    ]
+    for one in sorted(diagnostics, key=lambda one: str(one.id)):
+        if one.judge is not None:
+            marks = ["yes" if enough(one.judge, {name}) else "" for name in COLUMNS]
+            marks.append("yes" if enough(one.judge, set()) else "")
+            rows.append(f"| `{one.id}` | {' | '.join(marks)} |")
+    return "\n".join(rows) + "\n"
+
+
+def enough(judge: Judge, named: set[str]) -> bool:
+    """Tell whether a target that names only these fields gives a diagnostic what it cannot do without.
+
+    A field counts only if something is read from it: what needs nothing is the last column's.
+    """
+    had = [
+        any(source.needs <= named and (source.needs or not named) for source in need.evidence.sources)
+        for need in judge.needs
+    ]
+    required = [found for found, need in zip(had, judge.needs, strict=True) if not need.optional]
+    return all(required) and any(had)

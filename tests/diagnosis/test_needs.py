@@ -1,0 +1,36 @@
+"""The page of targets says of each diagnostic what it can be judged by."""
+
+import pytest
+
+from plumbline.catalogue import locate
+from plumbline.diagnosis.catalogue import load
+from plumbline.diagnosis.needs import enough, needs_table
+
+CATALOGUE = locate()
+
+
+@pytest.fixture(scope="module")
+def judges():
+    return {str(one.id): one.judge for one in load(CATALOGUE) if one.judge is not None}
+
+
+def test_the_page_carries_the_table_that_the_code_makes():
+    page = (CATALOGUE.root / "docs/reference/targets.md").read_text(encoding="utf-8")
+    told = "the table is older than the diagnostics: python deploy/reference_tables.py"
+    assert needs_table(load(CATALOGUE)) in page, told
+
+
+@pytest.mark.parametrize(
+    ("problem", "named", "expected"),
+    [
+        ("streaming.tls-handshake-cost", {"url"}, True),
+        ("streaming.tls-handshake-cost", {"pid"}, False),
+        ("streaming.tls-handshake-cost", {"admin"}, True),
+        ("streaming.ephemeral-port-exhaustion", set(), True),
+        ("streaming.ephemeral-port-exhaustion", {"url"}, False),  # it would judge this machine, not the URL
+        ("streaming.dead-peer-unnoticed", {"admin"}, False),
+        ("streaming.dead-peer-unnoticed", {"url"}, True),
+    ],
+)
+def test_a_field_is_enough_if_something_is_read_from_it(judges, problem, named, expected):
+    assert enough(judges[problem], named) is expected
