@@ -39,3 +39,7 @@ class NoWindow(Fault):
         seen = lab.population("visitors", WINDOW_S)
         sentence = f"{seen.closed} visitors were sent away in the last {seen.window_s:g} s, {seen.connected} are here"
         return Felt(seen.closed > 0, sentence, {"sent_away": seen.closed})
+
+    def logs(self, lab: Lab) -> str:
+        """Return what the supervisor says of its workers; a person leaves out the lines of single connections."""
+        return "\n".join(line for line in lab.logs().splitlines() if " connection=" not in line)

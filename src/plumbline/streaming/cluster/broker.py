@@ -12,6 +12,7 @@ from typing import Any
 from plumbline.streaming.cluster.attended import AttendedChannels
 from plumbline.streaming.cluster.blocks import Head
 from plumbline.streaming.cluster.fence import fence
+from plumbline.streaming.cluster.hearing import Hearing
 from plumbline.streaming.cluster.kept import Kept
 from plumbline.streaming.cluster.link import Link
 from plumbline.streaming.cluster.presence import BEAT_S, Presence
@@ -51,6 +52,7 @@ class NatsBroker:
         )
         self.receiver: Receiver
         self.copy: Copy | None = None
+        self._hearing = Hearing()
         self.fenced: str | None = None  # why this region's copy must not be used, if so
         self._rules: Resolved
         self.configure(settings)
@@ -159,6 +161,7 @@ class NatsBroker:
             "reconnects": self.link.reconnects,
             "attached": len(self._attended),
             "present": len(self._presence),
+            "copy_silent_s": self._hearing.silent_s(asyncio.get_running_loop().time()),
             "reads": self._reads.reads,
             "reads_shared": self._reads.shared,
             **{f"publish_{name}": count for name, count in self._writer.counts.items()},
@@ -256,6 +259,7 @@ class NatsBroker:
         fenced = await fence(self.link, copy, self.options.peers)
         same = self.copy is not None and copy.identity == self.copy.identity and fenced == self.fenced
         self.copy, self.fenced = copy, fenced
+        self._hearing.note(copy, asyncio.get_running_loop().time())
         if not same:
             log.event(logging.WARNING, "region changed", region=copy.region, home=copy.home, term=copy.term)
             self._interrupted(fenced or "the region's copy has changed")

@@ -76,7 +76,7 @@ class Hub(Backlog):
         self.farewells = Farewells(self)
         self.canary = Canary(self)
         self.patience = self.watch = Watch(self)
-        self._metrics = Metrics(lambda: report.stats(self))
+        self._metrics = Metrics(lambda: report.stats(self), getattr(broker, "stats", None))
         self.acceptor: Acceptor | None = None
         self._turning = False
         self._corked: list[Writing] = []

@@ -59,6 +59,19 @@ LABELLED = {
     "tls_handshakes": ("tls_handshakes", "kind", "TLS handshakes completed: full, or resumed."),
     "tls_failures": ("tls_handshake_failures", "reason", "TLS handshakes that failed."),
 }
+BROKER_GAUGES = {
+    "connected": ("broker_connected", "1 while the connection to NATS stands."),
+    "copy_silent_s": (
+        "broker_copy_silent_seconds",
+        "In a region that mirrors home: how long its copy has heard nothing of home; looked at every 5 s.",
+    ),
+}
+BROKER_COUNTERS = {
+    "reconnects": ("broker_reconnects", "Times that the connection to NATS came back."),
+    "live_gaps": ("broker_live_gaps", "Holes in live messages that were filled from history."),
+    "live_interrupted": ("broker_live_interrupted", "Holes that could not be filled: readers were told."),
+    "publish_collisions": ("broker_publish_collisions", "Publications retried because another gateway's came first."),
+}
 HISTOGRAMS = {
     ("tls_handshake_s", "tls_handshake_sum_s"): (
         "tls_handshake_seconds",
@@ -73,6 +86,8 @@ def metrics_table() -> str:
     rows += [f"| `{PREFIX}{name}` | gauge | | {text} |" for name, text in GAUGES.values()]
     rows += [f"| `{PREFIX}{name}_total` | counter | | {text} |" for name, text in COUNTERS.values()]
     rows += [f"| `{PREFIX}{name}_total` | counter | `{label}` | {text} |" for name, label, text in LABELLED.values()]
+    rows += [f"| `{PREFIX}{name}` | gauge, with NATS | | {text} |" for name, text in BROKER_GAUGES.values()]
+    rows += [f"| `{PREFIX}{name}_total` | counter, with NATS | | {text} |" for name, text in BROKER_COUNTERS.values()]
     rows += [f"| `{PREFIX}{name}` | histogram | `le` | {text} |" for name, text in HISTOGRAMS.values()]
     return "\n".join(rows) + "\n"
 
@@ -97,16 +112,32 @@ class _Numbers(Collector):
             yield HistogramMetricFamily(PREFIX + name, text, buckets=list(stats[key].items()), sum_value=stats[total])
 
 
+class _Broker(Collector):
+    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        stats = self._read()
+        for key, (name, text) in BROKER_GAUGES.items():
+            if stats.get(key) is not None:
+                yield GaugeMetricFamily(PREFIX + name, text, float(stats[key]))
+        for key, (name, text) in BROKER_COUNTERS.items():
+            yield CounterMetricFamily(PREFIX + name, text, stats.get(key, 0))
+
+
 class Metrics:
     """Writes the exposition.
 
     Args:
         read: Returns the gateway's `stats`.
+        broker: Returns what its broker counts; None if that has no counters.
     """
 
-    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, read: Callable[[], dict[str, Any]], broker: Callable[[], dict[str, Any]] | None = None) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Numbers(read))
+        if broker is not None:
+            self._registry.register(_Broker(broker))
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
