@@ -32,7 +32,7 @@ def dns_slow(names: NameResolution) -> Finding:
     measures = (lookup, answer, tried, silent, Measure("getaddrinfo", names.getaddrinfo_s or 0.0, "s"))
     of = f"{silent} of {len(names.servers)} silent"
     if names.first is None:
-        text = f"No name server of {len(names.servers)} gives an answer; a lookup fails after {lookup} (limit {SLOW}), {of}"
+        text = f"No name server of {len(names.servers)} works; a lookup fails after {lookup} (limit {SLOW}), {of}"
         cause = "no-server-answers"
         return critical(text, *measures, cause=cause, impact=IMPACT, next=NEXT[cause])
     text = f"A lookup takes about {lookup} (limit {SLOW}): an answer {answer}, {tried} tried, {of}"

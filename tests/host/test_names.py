@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dns.flags
@@ -113,7 +114,7 @@ def test_an_address_without_a_route_or_family_counts_as_refused(monkeypatch: pyt
         raise OSError("Address family not supported by protocol")
 
     with monkeypatch.context() as patched:
-        patched.setattr(dnsprobe.socket, "socket", none)
+        patched.setattr(socket, "socket", none)
         asked = dnsprobe.Asked("::1")
         dnsprobe._send(None, asked, dns.message.make_query(".", "NS"), 53)  # type: ignore[arg-type] # not reached
     assert asked.refused
@@ -170,8 +171,8 @@ def machine(root: Path, text: str) -> Endpoint:
 def asking(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     """Ask another port than 53, and with less patience."""
     ask, exists = dnsprobe.ask, dnsprobe.exists
-    monkeypatch.setattr(dnsprobe, "ask", lambda *given: ask(*given, port))
-    monkeypatch.setattr(dnsprobe, "exists", lambda *given: exists(*given, port))
+    monkeypatch.setattr(dnsprobe, "ask", partial(ask, port=port))
+    monkeypatch.setattr(dnsprobe, "exists", partial(exists, port=port))
     monkeypatch.setattr(names, "PATIENCE_S", PATIENCE_S)
 
 
@@ -211,10 +212,10 @@ def test_servers_that_fail_are_asked_and_none_of_them_works(tmp_path: Path, monk
 
 
 def test_this_machines_own_resolver_is_timed_if_it_reads_the_same_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names.socket, "getaddrinfo", lambda *_: [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
     assert (names._timed("db") or 1.0) < names.PATIENCE_S
     held = threading.Event()
-    monkeypatch.setattr(names.socket, "getaddrinfo", lambda *_: held.wait())
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: held.wait())
     monkeypatch.setattr(names, "PATIENCE_S", 0.05)
     assert names._timed("db") == 0.05
     held.set()
@@ -253,7 +254,12 @@ def test_this_process_is_in_the_network_of_its_parent_and_a_lost_one_is_nowhere(
 @linux
 def test_the_servers_of_a_process_are_asked_from_its_network(monkeypatch: pytest.MonkeyPatch) -> None:
     entered: list[int] = []
-    monkeypatch.setattr(names, "inside", lambda pid, work: entered.append(pid) or work())
+
+    def inside(pid: int, work: Callable[[], NameResolution]) -> NameResolution:
+        entered.append(pid)
+        return work()
+
+    monkeypatch.setattr(names, "inside", inside)
     monkeypatch.setattr(dnsprobe, "ask", lambda servers, *_: [dnsprobe.Asked(one, [0.01]) for one in servers])
     found = NameResolution.sources[0].read(Endpoint("here", pid=os.getpid()))
     assert entered == [os.getpid()]
