@@ -45,7 +45,8 @@ def test_what_waits_never_exceeds_the_limits_and_is_counted_to_the_byte(story):
         else:
             limits, policy = Limits(step[1], 5), step[2]
             if outbox.trim(limits, dict.fromkeys((None, *"abc"), policy).__getitem__) and policy is not Overflow.WAIT:
-                assert outbox.waiting_bytes <= limits.max_bytes
+                # What is half written cannot be taken back.
+                assert outbox.waiting_bytes <= limits.max_bytes or not len(outbox)
         assert outbox.queued_bytes == sum(map(len, content(outbox)))
         assert outbox.waiting_bytes <= LIMITS.max_bytes
         assert len(outbox) == len(content(outbox)) <= LIMITS.max_messages
