@@ -221,6 +221,7 @@ def test_this_machines_own_resolver_is_timed_if_it_reads_the_same_file(monkeypat
     held.set()
 
 
+@linux
 def test_a_missing_or_closed_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnavailableError, match=r"there is no .*resolv\.conf") as error:
         read(Endpoint("lab", pid=42), tmp_path)
@@ -240,6 +241,14 @@ def test_a_process_in_another_network_with_the_hosts_file_is_not_judged(monkeypa
     with pytest.raises(UnavailableError, match="not meant for it") as error:
         NameResolution.sources[0].read(Endpoint("lab", pid=os.getpid()))
     assert error.value.reason == "not_configured"
+
+
+def test_elsewhere_than_on_linux_all_processes_share_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(tmp_path, "nameserver 127.0.0.1\n")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with server(known()) as port:
+        asking(monkeypatch, port)
+        assert read(Endpoint("here", pid=42), tmp_path).first is not None
 
 
 @linux

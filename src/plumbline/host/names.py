@@ -95,7 +95,7 @@ def read(endpoint: Endpoint, root: Path = Path("/")) -> NameResolution:
     Raises:
         UnavailableError: There is no such process, its files may not be read, or the file is not meant for its network.
     """
-    pid = endpoint.pid
+    pid = endpoint.pid if sys.platform == "linux" else None  # elsewhere all processes share one file
     path = file_of(pid, root)
     try:
         text, ours = path.read_text(encoding="utf-8", errors="replace"), _same(path, file_of(None, root))
@@ -107,7 +107,7 @@ def read(endpoint: Endpoint, root: Path = Path("/")) -> NameResolution:
         raise UnavailableError("permission", f"{path} may not be read; run as the process's user or as root") from None
     config = parse(text)
     host = _name(endpoint.url)
-    if pid is None or sys.platform != "linux":
+    if pid is None:
         return _ask(path, config, host, ours=ours)
     if ours and _elsewhere(pid):
         raise UnavailableError(
