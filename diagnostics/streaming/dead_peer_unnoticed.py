@@ -5,10 +5,12 @@ A peer that vanishes without a word (cable, radio, NAT entry) sends no FIN: only
 """
 
 from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnostic, ok, unknown, warning
-from plumbline.streaming.evidence_peers import Peers, UnansweredPings
+from plumbline.host.peers import Peers
+from plumbline.streaming.evidence_heartbeats import Heartbeats, UnansweredPings
 
 SEVERAL = Threshold(3, "{connection}", "judgement: one or two are in a tunnel", name="unreachable peers")
 NOTICED = Threshold(120, "s", "judgement: four heartbeats of 25 s and their answers", name="longest time to notice")
+GRACE = Threshold(5, "s", "judgement: a busy event loop looks so much later", name="what a heartbeat may be late")
 
 IMPACT = (
     "They hold memory and places that others are refused for; presence and counts are wrong, and messages go to nobody."
@@ -21,48 +23,40 @@ CURES = {
 
 
 @diagnostic(timeout_s=150)
-def dead_peer_unnoticed(peers: Peers | None, mute: UnansweredPings | None) -> Finding:
+def dead_peer_unnoticed(peers: Peers | None, beats: Heartbeats | None, mute: UnansweredPings | None) -> Finding:
     """Hold what the kernel knows of the peers against how soon the server would notice."""
-    if peers is None:
-        return _from_outside(mute)
-    lost = Measure("unreachable", peers.unreachable, "{connection}", SEVERAL)
-    unheard = Measure("longest_unheard", round(peers.longest_unheard_s, 1), "s")
-    notices_s = _notices_s(peers, mute)
-    numbers = [lost, Measure("connections", peers.connections, "{connection}"), unheard]
-    if notices_s:
-        numbers.append(Measure("notices_after", notices_s, "s", NOTICED))
+    if peers is None and beats is None and not _thrown_out(mute):
+        watched = Measure("watched", mute.watched_s if mute else 0, "s")
+        what = "pings came" if mute and mute.first_ping_s is not None else "no ping came"
+        hint = "set the target's patience_s above its interval and time-out"
+        return unknown(f"A client that answers no ping was not closed for it in {watched} ({what}): {hint}.", watched)
+    notices_s = _notices_s(beats, mute)
+    gone, unheard_s = (peers.unreachable, peers.longest_unheard_s) if peers else (0, 0.0)
+    lost = Measure("unreachable", gone, "{connection}", SEVERAL)
+    unheard = Measure("longest_unheard", round(unheard_s, 1), "s")
+    numbers = [lost, unheard, *([Measure("notices_after", notices_s, "s", NOTICED)] if notices_s else [])]
     beat = f"the server notices after {notices_s or 0:g} s (limit {NOTICED})"
     if not notices_s:
         beat = "how soon the server notices is unknown" if notices_s is None else "the server sends no heartbeat"
-    text = f"{lost} of {peers.connections} answer nothing, {unheard} at most (limit {SEVERAL}); {beat}."
-    patience_s = NOTICED.value if notices_s is None else notices_s + 5
-    cause = "no-heartbeat" if not notices_s else "slow-heartbeat" if notices_s > NOTICED.value else "not-enforced"
+    seen = f"{lost} of {peers.connections} answer nothing, {unheard} at most (limit {SEVERAL}); " if peers else ""
+    text = f"{seen}{beat}."
+    text = text[0].upper() + text[1:]
     kept = notices_s is not None and (notices_s == 0 or notices_s > NOTICED.value)
-    if lost.value >= SEVERAL.value and (kept or unheard.value > patience_s):
+    cause = "no-heartbeat" if not notices_s else "slow-heartbeat" if kept else "not-enforced"
+    patience_s = NOTICED.value if notices_s is None else notices_s + GRACE.value
+    if gone >= SEVERAL.value and (kept or unheard_s > patience_s):
         return critical(text, *numbers, cause=cause, impact=IMPACT, next=CURES[cause])
     if kept:
         return warning(text, *numbers, cause=cause, impact=IMPACT, next=CURES[cause])
     return ok(text, *numbers)
 
 
-def _notices_s(peers: Peers, mute: UnansweredPings | None) -> float | None:
+def _notices_s(beats: Heartbeats | None, mute: UnansweredPings | None) -> float | None:
     """Return how soon the server closes a dead peer, in seconds; 0: never, None: unknown."""
-    if peers.heartbeat_interval_s is not None:
-        interval_s = peers.heartbeat_interval_s
-        return interval_s + (peers.heartbeat_timeout_s or 0.0) if interval_s else 0.0
-    seen = mute is not None and mute.first_ping_s is not None and mute.closed_after_s is not None
-    return mute.first_ping_s + mute.closed_after_s if mute is not None and seen else None
+    if beats is not None:
+        return beats.interval_s + beats.timeout_s if beats.interval_s else 0.0
+    return (mute.first_ping_s or 0.0) + (mute.closed_after_s or 0.0) if mute and _thrown_out(mute) else None
 
 
-def _from_outside(mute: UnansweredPings) -> Finding:
-    watched = Measure("watched", mute.watched_s, "s")
-    if mute.first_ping_s is None:
-        what = "closed us, and sent no ping" if mute.closed_after_s is not None else "sent no ping"
-        return unknown(f"The server {what} in {watched}: set the target's patience_s above its interval.", watched)
-    if mute.closed_after_s is None:
-        return unknown(f"It pings, and did not close who is mute within {watched}: set patience_s higher.", watched)
-    total = Measure("notices_after", mute.first_ping_s + mute.closed_after_s, "s", NOTICED)
-    text = f"A client that answers no ping is closed {total} after it connected (limit {NOTICED})."
-    if total.value > NOTICED.value:
-        return warning(text, total, cause="slow-heartbeat", impact=IMPACT, next=CURES["slow-heartbeat"])
-    return ok(text, total)
+def _thrown_out(mute: UnansweredPings | None) -> bool:
+    return mute is not None and mute.first_ping_s is not None and mute.closed_after_s is not None

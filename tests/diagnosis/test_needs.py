@@ -28,7 +28,7 @@ def test_the_page_carries_the_table_that_the_code_makes():
         ("streaming.tls-handshake-cost", {"admin"}, True),
         ("streaming.ephemeral-port-exhaustion", set(), True),
         ("streaming.ephemeral-port-exhaustion", {"url"}, False),  # it would judge this machine, not the URL
-        ("streaming.dead-peer-unnoticed", {"admin"}, False),
+        ("streaming.dead-peer-unnoticed", {"cgroup"}, False),
         ("streaming.dead-peer-unnoticed", {"url"}, True),
     ],
 )

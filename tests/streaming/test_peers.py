@@ -13,9 +13,10 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from plumbline.evidence import Endpoint, UnavailableError
+from plumbline.host.peers import judged, of_process
 from plumbline.host.tcp import ESTABLISHED, LISTEN, RETRANSMIT, TcpInfo, TcpSocket
-from plumbline.streaming import evidence_peers
-from plumbline.streaming.evidence_peers import judged, peers_from_pid, peers_with_admin, unanswered_from_url
+from plumbline.streaming import evidence_heartbeats
+from plumbline.streaming.evidence_heartbeats import heartbeats_from_admin, unanswered_from_url
 from plumbline.streaming.probes import mute
 
 
@@ -37,27 +38,37 @@ def test_a_peer_is_unreachable_after_three_retransmissions_in_vain() -> None:
         row(5, timer=4, retransmits=9, unheard=0.1),  # a window that is shut: its kernel answers
         row(6, inode=2, timer=RETRANSMIT, retransmits=9),  # another process's
     ]
-    found = judged(rows, {1}, 25.0, 10.0)
+    found = judged(rows, {1})
     assert (found.connections, found.unreachable, found.longest_unheard_s) == (5, 2, 90.0)
     assert [one.connection for one in found.worst] == ["8080-203.0.113.7:4", "8080-203.0.113.7:3"]
 
 
 def test_a_client_program_is_judged_by_all_of_its_connections() -> None:
-    assert judged([row(1), row(2)], {1}, None, None).connections == 2
-    assert judged([], set(), None, None).longest_silent_s == 0.0
+    assert judged([row(1), row(2)], {1}).connections == 2
+    assert judged([], set()).longest_silent_s == 0.0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="inet_diag is Linux's")
-def test_this_process_is_found_with_its_connections_and_a_gateways_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence_peers, "asked", lambda *_: {"heartbeat_interval_s": 25.0})
+def test_this_process_is_found_with_its_connections() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         accepted, _ = server.accept()
         with accepted:
-            here = Endpoint("x", pid=os.getpid())
-            assert peers_from_pid(here).heartbeat_interval_s is None
-            found = peers_with_admin(here)
+            found = of_process(Endpoint("x", pid=os.getpid()))
     assert found.connections >= 1
-    assert (found.unreachable, found.heartbeat_interval_s) == (0, 25.0)
+    assert found.unreachable == 0
+    with pytest.raises(UnavailableError, match="names no pid"):
+        of_process(Endpoint("x"))
+
+
+def test_a_gateways_heartbeat_settings_are_read_over_the_admin_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        evidence_heartbeats, "asked", lambda *_: {"heartbeat_interval_s": 25, "heartbeat_timeout_s": 10.0}
+    )
+    assert heartbeats_from_admin(Endpoint("x")).interval_s == 25.0
+    monkeypatch.setattr(evidence_heartbeats, "asked", lambda *_: {})
+    with pytest.raises(UnavailableError) as refused:
+        heartbeats_from_admin(Endpoint("x", admin="y"))
+    assert refused.value.reason == "malformed"
 
 
 @contextlib.contextmanager
