@@ -10,6 +10,7 @@ from plumbline.evidence import Endpoint, Source, UnavailableError, measured
 from plumbline.streaming.evidence_arrivals import Arrivals
 from plumbline.streaming.evidence_cluster import CacheLoads, KeyLoads, ReplicatedStream, Replication, UpstreamBurst
 from plumbline.streaming.evidence_fanout import FanOut
+from plumbline.streaming.evidence_scaling import Scaled, ScaleEvent, ScaleEvents
 from plumbline.streaming.evidence_shutdown import End, Shutdowns
 from plumbline.streaming.evidence_workers import Worker, Workers
 from plumbline.streaming.probes.reached import asked, malformed, pid_of
@@ -27,7 +28,11 @@ __all__ = [
     "OutboundQueues",
     "ReplicatedStream",
     "Replication",
+    "ScaleEvent",
+    "ScaleEvents",
+    "Scaled",
     "Shutdowns",
+    "UpstreamBurst",
     "Worker",
     "Workers",
 ]
