@@ -64,3 +64,8 @@ def test_every_red_finding_names_a_declared_cause(judge, declared_causes, counts
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=30))
 def test_a_crowd_is_counted_once_however_long_it_lasts(counts):
     assert arrivals(*counts).bursts == arrivals(*[one for one in counts for _ in range(3)]).bursts
+
+
+def test_a_rate_of_connections_is_written_as_people_say_it(judge):
+    measures = {one.name: one for one in judge(ID)(arrivals(*[12] * 30)).measures}
+    assert str(measures["rate"]) == "120 connections/s"

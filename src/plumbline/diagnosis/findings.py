@@ -131,5 +131,6 @@ def with_unit(value: float, unit: str) -> str:
     if unit == "By":
         return f"{number} bytes"
     if unit.startswith("{"):
-        return f"{number} {unit.strip('{}')}{'' if number == '1' else 's'}"
+        name, slash, per = unit.partition("/")  # `{connection}/s`
+        return f"{number} {name.strip('{}')}{'' if number == '1' else 's'}{slash}{per}"
     return f"{number} {unit}".strip()
