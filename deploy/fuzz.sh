@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${FUZZ_S:-60}"
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(parsing frames claims tokens requests patterns settings)
+[ "${#targets[@]}" -gt 0 ] || targets=(parsing frames claims tokens requests patterns settings connections)
 mkdir -p tests/streaming/fuzz/crashers
 for target in "${targets[@]}"; do
   corpus=".plumbline/fuzz/$target"

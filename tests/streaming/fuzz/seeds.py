@@ -20,6 +20,10 @@ SEEDS = {
         b"\0\0\0\0" + _frame(0x01, b"\xc3") + _frame(0x8A, b"") + _frame(0x80, b"\xa9"),
         b"\0\0\0\0\x82\xfe\x01\x00" + bytes(4),
     ],
+    "connections": [
+        b"\1\2\3\4" + _frame(0x81, b"{}") + _frame(0x89, b"p") + _frame(0x01, b"[") + _frame(0x80, b"]"),
+        b"\0\0\0\0" + _frame(0x88, b"\3\xe8") + _frame(0x81, b"{}"),
+    ],
     "claims": [b'{"sub":"a","exp":2000000000,"nbf":1,"channels":{"subscribe":["a.*"],"publish":[]}}'],
     "tokens": [b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjJ9.AAAA"],
     "requests": [

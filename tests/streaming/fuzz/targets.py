@@ -6,9 +6,11 @@ import json
 import re
 from types import SimpleNamespace
 
+from fuzz.connection import Served
+
 from plumbline.streaming.core.assembly import Assembler
 from plumbline.streaming.core.claims import TokenError, identity_of
-from plumbline.streaming.core.closes import CODES, CloseError
+from plumbline.streaming.core.closes import CODES, INTERNAL_ERROR, CloseError
 from plumbline.streaming.core.commands import RequestError
 from plumbline.streaming.core.framereader import FrameReader, close_code
 from plumbline.streaming.core.frames import CLOSE
@@ -153,4 +155,20 @@ def settings(data: bytes) -> None:
     assert Settings().changed(changed.as_dict()) == changed
 
 
-TARGETS = {target.__name__: target for target in (parsing, frames, claims, tokens, requests, patterns, settings)}
+def connections(data: bytes) -> None:
+    """A connection takes any bytes, however they are cut: the same messages, the same close code, nothing raised."""
+    whole, pieces = cut(data)
+    assert _served([whole]) == _served(pieces)
+
+
+def _served(pieces: list[bytes]) -> tuple[list[str], int | None]:
+    served = Served()
+    for piece in pieces:
+        served.feed(piece)
+    assert served.code is None or served.code in CODES or 1000 <= served.code < 5000
+    assert served.code != INTERNAL_ERROR, "an error of its own"
+    return served.texts, served.code
+
+
+_ALL = (parsing, frames, claims, tokens, requests, patterns, settings, connections)
+TARGETS = {target.__name__: target for target in _ALL}
