@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from plumbline.streaming.cluster.attended import AttendedChannels
@@ -19,10 +20,10 @@ from plumbline.streaming.cluster.presence import BEAT_S, Presence
 from plumbline.streaming.cluster.reading import heads, kept_of
 from plumbline.streaming.cluster.regions import CONTROL
 from plumbline.streaming.cluster.shared import SharedReads
-from plumbline.streaming.cluster.streams import MARKS, SECOND, Copy, look, presence_ready, ready
+from plumbline.streaming.cluster.streams import SECOND, Copy, look, presence_ready, ready
 from plumbline.streaming.cluster.subjects import live
 from plumbline.streaming.cluster.tasks import Tasks
-from plumbline.streaming.cluster.where import ClusterOptions, fitting, wanted
+from plumbline.streaming.cluster.where import ClusterOptions, compare_history, fitting
 from plumbline.streaming.cluster.writer import Writer
 from plumbline.streaming.core.broker import BrokerError, Member, Past, Position, Receiver
 from plumbline.streaming.core.history import Bounds
@@ -59,7 +60,7 @@ class NatsBroker:
         self._writer = Writer(self.link, self.where, self.epoch)
         self._attended = AttendedChannels(self)
         self._presence = Presence(self.link, options.region)
-        self._reads: SharedReads[str, Kept | None] = SharedReads(self._read)
+        self._reads: SharedReads[str, Kept | None] = SharedReads(partial(kept_of, self.link))
         self._tasks = Tasks()
         self._coming_back: asyncio.Task[None] | None = None
         self._stopped = False
@@ -78,7 +79,7 @@ class NatsBroker:
         await self.link.open()
         try:
             self.copy = await ready(self.link, self.options.region, fitting(self.options.limits, self._settings))
-            self._compare_history(self.copy)
+            compare_history(self.copy, self._settings)
             await presence_ready(self.link, self.options.region)
             await self._presence.beat()
             self.fenced = await fence(self.link, self.copy, self.options.peers)
@@ -203,17 +204,8 @@ class NatsBroker:
             return BrokerError("unavailable", "the gateway stops; try again in 1 s")
         return BrokerError("unavailable", self.fenced) if self.fenced is not None else None
 
-    def _compare_history(self, copy: Copy) -> None:
-        """Say it when the stream, made earlier or elsewhere, keeps less than the rules of channels promise."""
-        kept, asked = copy.config["max_msgs_per_subject"] - MARKS, wanted(self._settings)
-        if kept < asked:
-            log.event(logging.WARNING, "broker keeps less history than asked", kept=kept, history_messages=asked)
-
     def _most(self) -> int:
         return int(self.link.nats.max_payload) - 1024  # headers count too
-
-    async def _read(self, channel: str) -> Kept | None:
-        return await kept_of(self.link, channel)
 
     async def _past(self, channel: str, since: Position | None, limit: int, *, part: bool) -> Past:
         self.where()

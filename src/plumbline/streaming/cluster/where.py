@@ -1,12 +1,14 @@
-"""Where a gateway's cluster is."""
+"""Where a gateway's cluster is, and whether it keeps what the gateway promises."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from plumbline.streaming.cluster.streams import ALONE, Limits
+from plumbline.streaming.cluster.streams import ALONE, MARKS, Copy, Limits
 from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.server import log
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,10 @@ def wanted(settings: Settings) -> int:
 def fitting(limits: Limits, settings: Settings) -> Limits:
     """Return limits that keep at least what the channels' rules let clients read."""
     return replace(limits, messages=max(limits.messages, wanted(settings)))
+
+
+def compare_history(copy: Copy, settings: Settings) -> None:
+    """Say it when the stream, made earlier or elsewhere, keeps less than the rules of channels promise."""
+    kept, asked = copy.config["max_msgs_per_subject"] - MARKS, wanted(settings)
+    if kept < asked:
+        log.event(logging.WARNING, "broker keeps less history than asked", kept=kept, history_messages=asked)
