@@ -32,11 +32,12 @@ def clock_skew(skew: ClockSkew) -> Finding:
     worst = max(answered, key=lambda clock: (_certain(clock), -clock.uncertainty_s))
     offset, blur = Measure("offset", worst.offset_s or 0.0, "s"), Measure("uncertainty", worst.uncertainty_s, "s")
     certain = Measure("certain_difference", _certain(worst), "s", DRIFTED)
-    measures = (certain, offset, blur, Measure("clocks", len(answered), "{clock}"))
+    clocks = Measure("clocks", len(answered), "{clock}")
+    measures: tuple[Measure, ...] = (certain, offset, blur, clocks)
     measures += (ahead,) if skew.token_ahead_s is not None else ()
     far = f"{Measure('difference', abs(offset.value), 's')} {'ahead of' if offset.value > 0 else 'behind'}"
     seen = f"{worst.address} is {far} this machine, give or take {blur}"
-    text = f"{seen}: {certain} are certain (limit {DRIFTED}), by {measures[3]}"
+    text = f"{seen}: {certain} are certain (limit {DRIFTED}), by {clocks}"
     if certain.value > DRIFTED.value:
         say, cause = critical if certain.value >= BREAKS.value else warning, _cause(answered)
         return say(text, *measures, cause=cause, impact=FELT, next=NEXT[cause])

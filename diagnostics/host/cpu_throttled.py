@@ -29,7 +29,7 @@ def cpu_throttled(cpu: ProcessorTime) -> Finding:
     share = Measure("throttled_share", cpu.throttled_share, "1", OFTEN)
     used = Measure("used_cores", cpu.used_cores or 0.0, "{core}")
     busy, steal = Measure("host_busy", cpu.host_busy, "1"), Measure("host_steal", cpu.host_steal, "1")
-    measures = (share, used, busy, steal, Measure("throttled", cpu.throttled_s, "s"))
+    measures: tuple[Measure, ...] = (share, used, busy, steal, Measure("throttled", cpu.throttled_s, "s"))
     if cpu.quota_cores is None:
         return ok(f"No quota limits it; it uses {used}{_instead(cpu)}", *measures)
     quota, wanting = Measure("quota_cores", cpu.quota_cores, "{core}"), Measure("wanting", cpu.wanting, "{thread}")
