@@ -55,4 +55,4 @@ def _wait_s(one: HeadOfLine) -> float:
 def _cause(one: HeadOfLine) -> str:
     if (one.behind_s or 0.0) < LATE.value:
         return "deep-send-queue"
-    return "one-large-message" if one.largest_bytes >= LARGE.value else "bulk-channel"
+    return "one-large-message" if (one.largest_bytes or 0) >= LARGE.value else "bulk-channel"

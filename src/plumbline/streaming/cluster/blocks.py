@@ -16,8 +16,8 @@ from plumbline.streaming.core.tracing import Traced, trace_of
 
 HEADER = "Plumb"
 TRACES = "Plumb-Traces"
-"""Header of the messages' W3C trace contexts, comma-separated and in order, empty for those without; it is there only if
-one of them has one."""
+"""Header of the messages' W3C trace contexts, comma-separated and in order, empty for those without; there only if one
+of them has one."""
 _FORM = re.compile(r"([0-9a-f]{4,32}) ([0-9]{1,19})(?: ([0-9,]+))?")
 
 
