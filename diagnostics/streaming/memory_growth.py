@@ -16,7 +16,9 @@ SOON = Threshold(
     3600, "s", "judgement: less than an on-call's way to a computer and back", "time to the limit", low=True
 )
 DAY = Threshold(86400, "s", "judgement: it ends before tomorrow's deploy", "time to the limit", low=True)
-HALF = Threshold(0.5, "1", "judgement: what has half of the growth explains it", "part of the growth")
+PART = Threshold(
+    0.3, "1", "judgement: what is counted weighs two or three times as much in memory", "part of the growth"
+)
 CONTEXT = Threshold(200 << 10, "By", "zlib, zconf.h: deflate takes 256 KiB at its defaults", "growth per connection")
 
 IMPACT = (
@@ -50,11 +52,11 @@ def memory_growth(growth: MemoryGrowth, memory: MemoryLimit | None, compression:
         or end_s > DAY.value
     ):
         return ok(f"{text}; {growth.connections or 0} connections{', just started' if young else ''}.", *numbers)
-    half, clients = HALF.value * growth.growth_bytes, growth.connections_growth or 0
-    if (growth.queued_growth_bytes or 0) >= half:
+    part, clients = PART.value * growth.growth_bytes, growth.connections_growth or 0
+    if (growth.queued_growth_bytes or 0) >= part:
         return ok(f"{text}: its queues grow by as much. That is a slow consumer's.", *numbers)
     cause = "leak"
-    if (growth.history_growth_bytes or 0) >= half:
+    if (growth.history_growth_bytes or 0) >= part:
         if (growth.history_limit_bytes or inf) - (growth.history_bytes or 0) < left:
             return ok(f"{text}: kept messages, whose bound fits into memory.", *numbers)
         cause = "channels-without-end"
