@@ -21,6 +21,7 @@ class ChannelsWithoutEnd(Fault):
         restart_delay_s=0.5,
         workload=Workload(subscribers=2),
     )
+
     def inject(self, lab: Lab) -> None:
         """Lift the bound, as one does for a replay that came up short, and let the shop open."""
         for name in ("memory.swap.max", "memory.swappiness"):  # cgroup version 2, version 1: die, do not crawl
