@@ -224,18 +224,32 @@ def watch(reader: Reader, page: Page, built: Path) -> None:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     words = ["bash", "-euc", command.replace(" plumb up", " exec plumb up")]
-    with subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        said: list[str] = []
-        for line in process.stderr:
-            said.append(line)
-            if found := re.search(r"Plumbline is on (http://\S+)", line):
-                break
-        assert found, "".join(said)
-        page.goto(f"{found[1]}/infrastructure/live/")
-        page.get_by_label("Target", exact=True).select_option("tutorial")
-        expect(page.locator(".pl-live__message")).to_have_text(
-            "Live: 2 workers, a look every second.", timeout=PATIENCE_S * 1000
-        )
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE_S)
+    how = {"cwd": folder, "env": environment, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, start_new_session=True, **how) as process:
+        try:
+            look(page, process)
+        finally:
+            page.goto("about:blank")
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: all of the terminal's group
+            process.wait(PATIENCE_S)
+
+
+def look(page: Page, process: subprocess.Popen[str]) -> None:
+    """Open the live page of a handbook that has just been started, and choose the tutorial's gateway."""
+    assert process.stderr
+    said: list[str] = []
+    found = None
+    for line in process.stderr:
+        said.append(line)
+        if found := re.search(r"Plumbline is on (http://\S+)", line):
+            break
+    assert found, "".join(said)
+    end = time.monotonic() + PATIENCE_S
+    with socket.socket() as probe:  # it says its address a moment before it listens there
+        while probe.connect_ex(("127.0.0.1", int(found[1].rpartition(":")[2]))):
+            assert time.monotonic() < end, "".join(said)
+            time.sleep(0.05)
+    page.goto(f"{found[1]}/infrastructure/live/")
+    page.get_by_label("Target", exact=True).select_option("tutorial")
+    message = page.locator(".pl-live__message")
+    expect(message).to_have_text("Live: 2 workers, a look every second.", timeout=PATIENCE_S * 1000)
