@@ -20,6 +20,9 @@ from plumbline_search.weights import Weights
 SIGNATURE = 2.0
 """A matched signature outweighs both other lanes together, so it need not be tuned."""
 _STEPS = [step / 20 for step in range(21)]
+_MISSED = 0.75
+"""Share of the queries with a guide in what calibration weighs: at three in the morning a guide that exists and is not
+shown costs about three times what a guide costs that is shown in vain (judgement)."""
 _PRIOR = {Kind.QUESTION: 0.5, Kind.ERROR: 0.25, Kind.LOG: 0.25}
 """Dense weights measured on larger public sets; among equals the nearest is taken."""
 _NOISE = 0.005
@@ -97,7 +100,7 @@ def samples(engine: Engine, judged: list[Judged], weights: ByKind) -> list[Sampl
 def calibrate(given: list[Sample], *, cosine: bool, coverage: bool) -> dict[Kind, Calibration]:
     """Fit the logistic model: slopes for all kinds together, a constant for each kind.
 
-    Right and wrong count alike in sum, because how many distractors a set has says nothing about what will be asked.
+    How many distractors a set has says nothing about what will be asked: right and wrong have fixed shares in the sum.
 
     Args:
         given: The samples.
@@ -109,7 +112,9 @@ def calibrate(given: list[Sample], *, cosine: bool, coverage: bool) -> dict[Kind
     spread[spread == 0] = 1.0
     kinds = np.array([[float(one.kind is kind) for kind in Kind] for one in given])
     right = np.array([one.right for one in given], dtype=np.float64)
-    each = np.where(right > 0, 0.5 / max(1.0, right.sum()), 0.5 / max(1.0, (1 - right).sum())) * len(given)
+    each = np.where(right > 0, _MISSED / max(1.0, right.sum()), (1 - _MISSED) / max(1.0, (1 - right).sum())) * len(
+        given
+    )
     solved = _logistic(np.hstack([(features - mean) / spread, kinds]), right, each)
     slopes, biases = solved[:2] / spread, solved[2:]
     shift = float(slopes @ mean)
