@@ -7,7 +7,9 @@ fields and lists the `Source`s that can fill them; the diagnosis reads them and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -16,6 +18,9 @@ Secrecy = Literal["public", "internal", "secret"]
 
 Reason = Literal["not_configured", "permission", "timeout", "unsupported_platform", "unreachable", "malformed"]
 """Why a source could not be read."""
+
+AS_USER = "run as that user or as root to see its sockets"
+"""What helps with a process of another user."""
 
 
 def measured(unit: str, doc: str, *, secrecy: Secrecy = "public", default: Any = dataclasses.MISSING) -> Any:
@@ -78,6 +83,49 @@ class UnavailableError(Exception):
         self.reason: Reason = reason
         self.sentence = sentence
         super().__init__(sentence)
+
+
+def pid_of(endpoint: Endpoint) -> int:
+    """Return the target's process id.
+
+    Raises:
+        UnavailableError: It names none.
+    """
+    if endpoint.pid is None:
+        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
+    return endpoint.pid
+
+
+def linux_only(elsewhere: str) -> None:
+    """Go on if this is Linux.
+
+    Args:
+        elsewhere: What to say on other systems.
+
+    Raises:
+        UnavailableError: It is another.
+    """
+    if sys.platform != "linux":
+        raise UnavailableError("unsupported_platform", elsewhere)
+
+
+@contextmanager
+def looking_into(pid: int, right: str = AS_USER) -> Iterator[None]:
+    """Turn the errors of reading another process's `/proc` into sentences.
+
+    Args:
+        pid: The process.
+        right: What helps if it belongs to another user.
+
+    Raises:
+        UnavailableError: There is no such process (any more), or it belongs to another user.
+    """
+    try:
+        yield
+    except (FileNotFoundError, ProcessLookupError):
+        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
+    except PermissionError:
+        raise UnavailableError("permission", f"process {pid} belongs to another user; {right}") from None
 
 
 @dataclass(frozen=True, slots=True)

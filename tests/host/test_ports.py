@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.evidence import Endpoint, UnavailableError
-from plumbline.host import ports, tcp
+from plumbline.host import tcp
 from plumbline.host.ports import EphemeralPorts, counted, of_machine, of_process, parsed_ports
 from plumbline.host.tcp import ESTABLISHED, LISTEN, SYN_SENT, TIME_WAIT, TcpSocket
 
@@ -90,7 +90,7 @@ def test_a_process_is_judged_in_its_own_namespace_and_nobody_is_not_judged():
 
 
 def test_elsewhere_than_on_linux_it_says_so(monkeypatch):
-    monkeypatch.setattr(ports.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     for read in (of_machine, of_process):
         with pytest.raises(UnavailableError) as refused:
             read(Endpoint("x", pid=1))

@@ -92,7 +92,7 @@ def test_a_process_and_this_machine_are_watched(monkeypatch):
 
 
 def test_elsewhere_than_on_linux_it_says_so(monkeypatch):
-    monkeypatch.setattr(tables.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(UnavailableError) as refused:
         of_machine(Endpoint("x"))
     assert refused.value.reason == "unsupported_platform"

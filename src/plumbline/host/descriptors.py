@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.evidence import Endpoint, Source, looking_into, measured, pid_of
 
 PROC = Path("/proc")
 CLOSE_WAIT = "08"
@@ -49,17 +49,9 @@ def read(endpoint: Endpoint) -> FileDescriptors:
     Raises:
         UnavailableError: There is no such process, or it belongs to another user.
     """
-    pid = endpoint.pid
-    if pid is None:
-        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
-    try:
+    pid = pid_of(endpoint)
+    with looking_into(pid, "run as that user or as root to read its descriptors"):
         return _from_proc(pid, PROC) if sys.platform == "linux" else _from_psutil(pid)
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as that user or as root to read its descriptors"
-        ) from None
 
 
 def _from_proc(pid: int, proc: Path) -> FileDescriptors:

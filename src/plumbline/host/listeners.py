@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.evidence import Endpoint, Source, UnavailableError, linux_only, measured, pid_of
 from plumbline.host.namespaces import inside, socket_inodes
 
 WINDOW_S = 1.0
@@ -24,6 +24,7 @@ SAMPLES = 50
 _LISTEN = 1 << 10  # bit of TCP_LISTEN (10) in a mask of states
 _WITH_MEMORY = 1 << 6  # ask for INET_DIAG_SKMEMINFO (7): bit 7 - 1
 _DROPS = 8  # index of SK_MEMINFO_DROPS in it (linux/sock_diag.h)
+ELSEWHERE = "only Linux tells the accept queue of a listener; on macOS see netstat -Lan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,8 @@ def of_process(endpoint: Endpoint) -> ListenQueues:
     Raises:
         UnavailableError: No such process, not ours to look into, or it does not listen on TCP.
     """
-    pid = endpoint.pid
-    if pid is None:
-        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
-    _linux_only()
+    pid = pid_of(endpoint)
+    linux_only(ELSEWHERE)
     inodes = socket_inodes(pid)
     queues = inside(pid, lambda: watch(lambda row: row.inode in inodes))
     if not queues.listeners:
@@ -94,7 +93,7 @@ def of_machine(endpoint: Endpoint) -> ListenQueues:
     Raises:
         UnavailableError: The URL belongs to another machine, or nothing listens there.
     """
-    _linux_only()
+    linux_only(ELSEWHERE)
     if endpoint.pid is not None and endpoint.url is None:
         raise UnavailableError(
             "not_configured", f"the target is process {endpoint.pid}: other listeners say nothing of it"
@@ -227,13 +226,6 @@ def _is_ours(address: str) -> bool:
         except OSError:
             return False
     return True
-
-
-def _linux_only() -> None:
-    if sys.platform != "linux":
-        raise UnavailableError(
-            "unsupported_platform", "only Linux tells the accept queue of a listener; on macOS see netstat -Lan"
-        )
 
 
 ListenQueues.sources = (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from plumbline.evidence import UnavailableError
+from plumbline.evidence import Endpoint, UnavailableError, linux_only, looking_into, pid_of
 
 T = TypeVar("T")
 PROC = Path("/proc")
@@ -21,7 +21,7 @@ def socket_inodes(pid: int) -> set[int]:
         UnavailableError: There is no such process, or it belongs to another user.
     """
     inodes: set[int] = set()
-    try:
+    with looking_into(pid):
         for entry in os.scandir(PROC / str(pid) / "fd"):
             try:
                 target = os.readlink(entry.path)  # noqa: PTH115 - one Path per descriptor costs more than the call
@@ -29,12 +29,6 @@ def socket_inodes(pid: int) -> set[int]:
                 continue
             if target.startswith("socket:["):
                 inodes.add(int(target[8:-1]))
-    except FileNotFoundError:
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
-        ) from None
     return inodes
 
 
@@ -55,6 +49,28 @@ def inside(pid: int, read: Callable[[], T]) -> T:
             "permission", f"the network namespace of process {pid} cannot be told: {error}"
         ) from None
     return _in_thread(lambda: _entered(theirs, pid, read))
+
+
+def ways(read: Callable[[], T], elsewhere: str) -> tuple[Callable[[Endpoint], T], Callable[[Endpoint], T]]:
+    """Return two readers of evidence that belongs to a network namespace: of a process's, and of this machine's.
+
+    All of the namespace, not of the process: TIME_WAIT belongs to none, and the proxy in front is another process.
+
+    Args:
+        read: Reads the namespace of this thread.
+        elsewhere: What to say outside of Linux.
+    """
+
+    def of_process(endpoint: Endpoint) -> T:
+        pid = pid_of(endpoint)
+        linux_only(elsewhere)
+        return inside(pid, read)
+
+    def of_machine(_: Endpoint) -> T:
+        linux_only(elsewhere)
+        return read()
+
+    return of_process, of_machine
 
 
 def _entered(theirs: Path, pid: int, read: Callable[[], T]) -> T:

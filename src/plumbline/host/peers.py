@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.evidence import Endpoint, Source, measured, pid_of
 from plumbline.host.namespaces import inside, socket_inodes
 from plumbline.host.tcp import ESTABLISHED, KEEPALIVE, LISTEN, RETRANSMIT, TcpSocket, sockets
 
@@ -44,9 +44,7 @@ def of_process(endpoint: Endpoint) -> Peers:
     Raises:
         UnavailableError: Not on Linux, or no such process, or it belongs to another user.
     """
-    pid = endpoint.pid
-    if pid is None:
-        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
+    pid = pid_of(endpoint)
     inodes = socket_inodes(pid)
     return judged(inside(pid, lambda: sockets((ESTABLISHED, LISTEN), info=True)), inodes)
 

@@ -7,7 +7,6 @@ EADDRNOTAVAIL, and the kernel counts that nowhere. A connection in TIME_WAIT sti
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.host.namespaces import inside
+from plumbline.evidence import Source, measured
+from plumbline.host.namespaces import ways
 from plumbline.host.tcp import ESTABLISHED, LISTEN, TIME_WAIT, TcpSocket, sockets
 
 FULLEST = 20  # destinations that evidence names one by one
@@ -60,32 +59,6 @@ class EphemeralPorts:
     def usable(self) -> int:
         """How many ports the kernel may choose from."""
         return max(self.last_port - self.first_port + 1 - self.reserved, 0)
-
-
-def of_process(endpoint: Endpoint) -> EphemeralPorts:
-    """Read the outgoing connections of the network namespace that `endpoint.pid` lives in.
-
-    All of the namespace, not of the process: TIME_WAIT belongs to none, and the proxy in front is another process.
-
-    Raises:
-        UnavailableError: Not on Linux, or no such process, or we may not enter its namespace.
-    """
-    pid = endpoint.pid
-    if pid is None:
-        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
-    _linux_only()
-    return inside(pid, of_namespace)
-
-
-def of_machine(endpoint: Endpoint) -> EphemeralPorts:
-    """Read the outgoing connections of this machine.
-
-    Raises:
-        UnavailableError: Not on Linux.
-    """
-    del endpoint
-    _linux_only()
-    return of_namespace()
 
 
 def of_namespace() -> EphemeralPorts:
@@ -158,13 +131,9 @@ def _use(rows: list[TcpSocket], usable: frozenset[int]) -> PortUse:
     )
 
 
-def _linux_only() -> None:
-    if sys.platform != "linux":
-        raise UnavailableError(
-            "unsupported_platform", "ports are counted on Linux; on macOS see sysctl net.inet.ip.portrange, netstat -an"
-        )
-
-
+of_process, of_machine = ways(
+    of_namespace, "ports are counted on Linux; on macOS see sysctl net.inet.ip.portrange, netstat -an"
+)
 EphemeralPorts.sources = (
     Source(
         frozenset({"pid"}),

@@ -6,16 +6,15 @@ limit the kernel forgets sockets sooner. The second, when full, drops every pack
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.evidence import Source, measured
 from plumbline.host.listeners import tcp_extensions
-from plumbline.host.namespaces import inside
+from plumbline.host.namespaces import ways
 from plumbline.host.tcp import LISTEN, TIME_WAIT, TcpSocket, sockets
 
 WINDOW_S = 1.0
@@ -40,30 +39,6 @@ class ConnectionTables:
     evicted: int = measured("{connection}", "entries that it gave up early in the window to make room (early_drop)")
     window_s: float = measured("s", "how long they were watched")
     sources: ClassVar[tuple[Source, ...]] = ()
-
-
-def of_process(endpoint: Endpoint) -> ConnectionTables:
-    """Watch the tables of the network namespace that `endpoint.pid` lives in.
-
-    Raises:
-        UnavailableError: Not on Linux, or no such process, or we may not enter its namespace.
-    """
-    pid = endpoint.pid
-    if pid is None:
-        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
-    _linux_only()
-    return inside(pid, watch)
-
-
-def of_machine(endpoint: Endpoint) -> ConnectionTables:
-    """Watch the tables of this machine.
-
-    Raises:
-        UnavailableError: Not on Linux.
-    """
-    del endpoint
-    _linux_only()
-    return watch()
 
 
 def watch(
@@ -114,11 +89,7 @@ def _number(path: Path) -> int | None:
     return int(path.read_text()) if path.exists() else None
 
 
-def _linux_only() -> None:
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "these tables are Linux's")
-
-
+of_process, of_machine = ways(watch, "these tables are Linux's")
 ConnectionTables.sources = (
     Source(
         frozenset({"pid"}),

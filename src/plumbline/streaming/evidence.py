@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.evidence import Endpoint, Source, measured
 from plumbline.streaming.evidence_arrivals import Arrivals
 from plumbline.streaming.evidence_cluster import CacheLoads, KeyLoads, ReplicatedStream, Replication, UpstreamBurst
 from plumbline.streaming.evidence_fanout import FanOut
 from plumbline.streaming.evidence_scaling import Scaled, ScaleEvent, ScaleEvents
 from plumbline.streaming.evidence_shutdown import End, Shutdowns
 from plumbline.streaming.evidence_workers import Worker, Workers
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 __all__ = [
     "Arrivals",
@@ -154,18 +153,9 @@ def queues_from_pid(endpoint: Endpoint) -> OutboundQueues:
     """
     from plumbline.streaming.probes import sockets, stalls
 
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "another process's send queues can be read on Linux only")
-    pid = pid_of(endpoint)
-    try:
+    with process_of(endpoint, "another process's send queues can be read on Linux only") as pid:
         found = sockets.connections(pid)
         resident = sockets.resident_bytes(pid)
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
-        ) from None
     fullest = sorted(found, key=lambda row: row.send_queue, reverse=True)[:FULLEST]
     stalled = stalls.stalled_s(pid, (row for row in fullest if row.send_queue))
     return OutboundQueues(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.evidence import Endpoint, Source, measured
 from plumbline.streaming.probes import opens
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 YOUNG_S = 2.0
 """A connection that the server ends before this age, in seconds, was let in for nothing."""
@@ -98,17 +97,10 @@ def arrivals_from_both(endpoint: Endpoint) -> Arrivals:
 
 
 def _seen(endpoint: Endpoint) -> dict[str, Any]:
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "the counters of a network namespace are read on Linux only")
-    pid = pid_of(endpoint)
-    try:
+    with process_of(
+        endpoint, "the counters of a network namespace are read on Linux only", "run as that user or as root"
+    ) as pid:
         seen, peers = opens.watch(pid), opens.peers(pid)
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as that user or as root"
-        ) from None
     here = sum(peers.values())
     return {
         "counts": seen.counts,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 SECOND = 1_000_000_000  # JetStream counts time in nanoseconds
 BURSTS_S = 1.0
@@ -207,17 +206,8 @@ def bursts_from_pid(endpoint: Endpoint) -> CacheLoads:
     """
     from plumbline.streaming.probes.upstreams import upstreams
 
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "another process's connections can be counted on Linux only")
-    pid = pid_of(endpoint)
-    try:
+    with process_of(endpoint, "another process's connections can be counted on Linux only") as pid:
         found = upstreams(pid, BURSTS_S)
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
-        ) from None
     if not found:
         raise UnavailableError("not_configured", f"process {pid} asked nobody for {BURSTS_S:g} s: it has no upstream")
     return CacheLoads(None, upstreams=tuple(UpstreamBurst(one.address, one.most, one.usual) for one in found[:50]))

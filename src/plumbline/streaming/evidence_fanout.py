@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import ClassVar
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
 from plumbline.streaming.probes import family
 from plumbline.streaming.probes import work as processor
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 WINDOW_S = 1.0
 
@@ -73,12 +72,8 @@ def fanout_from_both(endpoint: Endpoint, pause: Callable[[float], None] = time.s
     Raises:
         UnavailableError: Not on Linux, no such process, or the admin socket does not answer.
     """
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "processor time of other processes is read on Linux only")
-    try:
-        members = family.members(pid_of(endpoint))
-    except FileNotFoundError:
-        raise UnavailableError("unreachable", f"there is no process {endpoint.pid} on this machine") from None
+    with process_of(endpoint, "processor time of other processes is read on Linux only") as pid:
+        members = family.members(pid)
     return _watched(endpoint, pause, members)
 
 

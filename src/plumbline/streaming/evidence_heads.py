@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.evidence import Endpoint, Source, measured
+from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 WINDOW_S = 1.5
 FULLEST = 50
@@ -89,22 +88,13 @@ def heads_from_pid(endpoint: Endpoint) -> QueueHeads:
     """
     from plumbline.streaming.probes import heads, sockets
 
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "another process's send queues can be read on Linux only")
-    pid = pid_of(endpoint)
-    try:
+    with process_of(endpoint, "another process's send queues can be read on Linux only") as pid:
         rows = sockets.connections(pid)
         full = sorted(rows, key=lambda row: row.send_queue, reverse=True)[:FULLEST]
         full = [row for row in full if row.send_queue >= LEAST_QUEUED]
         before = heads.acknowledged(full)
         time.sleep(WINDOW_S)
         after = heads.acknowledged(full)
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
-        ) from None
     found = []
     for row in full:
         left = after.get(row.inode, 0) - before.get(row.inode, 0)

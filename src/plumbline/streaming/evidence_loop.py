@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 WINDOW_S = 1.5  # half of the usual patience
 PROCESSES = 8
@@ -64,19 +63,12 @@ def loop_from_pid(endpoint: Endpoint) -> EventLoop:
     """
     from plumbline.streaming.probes import family, pings, threads
 
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "another process's threads can be watched on Linux only")
-    pid = pid_of(endpoint)
-    before = _collected(endpoint)
-    try:
+    with process_of(
+        endpoint, "another process's threads can be watched on Linux only", "run as root to see what its threads do"
+    ) as pid:
+        before = _collected(endpoint)
         pids = [one.pid for one in family.serving(pid)][:PROCESSES] or [pid]
         seen = threads.watch(pids, pings.window_s(endpoint))
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as root to see what its threads do"
-        ) from None
     worst = max(seen, key=lambda one: one.longest.seconds)
     stretch, after = worst.longest, _collected(endpoint)
     has_loop = worst.evented or bool(worst.attended)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.probes.reached import asked, pid_of
+from plumbline.streaming.probes.reached import asked, process_of
 
 SHORTEST_S, LONGEST_S = 2.0, 60.0
 
@@ -48,18 +47,11 @@ def growth_from_pid(endpoint: Endpoint) -> MemoryGrowth:
     """
     from plumbline.streaming.probes import memory
 
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "another process's private memory can be read on Linux only")
-    pid = pid_of(endpoint)
     window_s = min(max(endpoint.patience_s, SHORTEST_S), LONGEST_S)
-    try:
+    with process_of(endpoint, "another process's private memory can be read on Linux only", "run as that user") as pid:
         before = _held(endpoint, pid)
         samples = memory.sample(pid, window_s)
         after = _held(endpoint, pid)
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine (any more)") from None
-    except PermissionError:
-        raise UnavailableError("permission", f"process {pid} belongs to another user; run as that user") from None
     seen = memory.line(samples)
 
     def grown(key: str) -> int | None:

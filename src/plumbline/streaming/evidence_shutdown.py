@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
-from plumbline.evidence import Endpoint, Source, UnavailableError, measured
+from plumbline.evidence import Endpoint, Source, UnavailableError, measured, pid_of
 from plumbline.streaming.probes import ends, stopping
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.streaming.probes.reached import asked, malformed
 
 
 @dataclass(frozen=True, slots=True)

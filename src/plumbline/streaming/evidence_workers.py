@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from plumbline.evidence import Endpoint, Source, UnavailableError, measured
-from plumbline.streaming.probes.reached import asked, malformed, pid_of
+from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +83,8 @@ def workers_from_pid(endpoint: Endpoint) -> Workers:
     """
     from plumbline.streaming.probes import family
 
-    if sys.platform != "linux":
-        raise UnavailableError("unsupported_platform", "another process's connections can be counted on Linux only")
-    pid = pid_of(endpoint)
-    try:
+    with process_of(endpoint, "another process's connections can be counted on Linux only") as pid:
         found = family.serving(pid)
-    except (FileNotFoundError, ProcessLookupError):
-        raise UnavailableError("unreachable", f"there is no process {pid} on this machine") from None
-    except PermissionError:
-        raise UnavailableError(
-            "permission", f"process {pid} belongs to another user; run as that user or as root to see its sockets"
-        ) from None
     return Workers(
         tuple(
             Worker(f"pid {one.pid}", one.pid, "unknown", one.connections, resident_bytes=one.resident_bytes)

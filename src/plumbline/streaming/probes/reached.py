@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
-from plumbline.evidence import Endpoint, Reason, UnavailableError
+from plumbline.evidence import AS_USER, Endpoint, Reason, UnavailableError, linux_only, looking_into, pid_of
 
 
-def pid_of(endpoint: Endpoint) -> int:
-    """Return the target's process id.
+@contextmanager
+def process_of(endpoint: Endpoint, elsewhere: str, right: str = AS_USER) -> Iterator[int]:
+    """Give the id of the target's process to whoever reads its `/proc`, and turn what goes wrong into sentences.
+
+    Args:
+        endpoint: The target.
+        elsewhere: What to say outside of Linux.
+        right: What helps if the process belongs to another user.
 
     Raises:
-        UnavailableError: It names none.
+        UnavailableError: Not on Linux, no pid, no such process, or it belongs to another user.
     """
-    if endpoint.pid is None:
-        raise UnavailableError("not_configured", "the target names no pid; give one: --target pid:1234")
-    return endpoint.pid
+    linux_only(elsewhere)
+    pid = pid_of(endpoint)
+    with looking_into(pid, right):
+        yield pid
 
 
 def asked(endpoint: Endpoint, what: str) -> dict[str, Any]:
