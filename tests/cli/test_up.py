@@ -7,17 +7,21 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+import uvicorn
 from click.testing import CliRunner
 
 from plumbline.cli.main import main
+from plumbline.cli.up import listen, server_that_tells
+from plumbline.web.pages import how_to_build
 
+Receive = Callable[[], Awaitable[dict[str, str]]]
+Send = Callable[[dict[str, str]], Awaitable[None]]
 PLUMB = Path(sys.executable).with_name("plumb")
 
 
@@ -39,17 +43,6 @@ def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
     process.stderr.close()
 
 
-def answered(address: str) -> dict[str, object]:
-    """Ask until it answers: the address is printed just before the first request is taken."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return dict(httpx.get(f"{address}/healthz").json())
-        except httpx.ConnectError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-
 def gone(children: list[psutil.Process]) -> bool:
     _, alive = psutil.wait_procs(children, timeout=20)
     return not alive
@@ -60,12 +53,55 @@ def test_it_serves_and_leaves_no_process_behind_however_it_ends(
     serving: tuple[subprocess.Popen[str], str], number: signal.Signals
 ) -> None:
     process, address = serving
-    assert answered(address)["status"] == "ok"
+    assert httpx.get(f"{address}/healthz").json()["status"] == "ok"  # once, and at once: it is told when it answers
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
     process.send_signal(number)
     process.wait(timeout=30)
     assert gone(children)
+
+
+def test_the_address_is_told_when_the_app_has_started_and_its_socket_listens() -> None:
+    told: list[str] = []
+
+    async def app(scope: dict[str, str], receive: Receive, send: Send) -> None:
+        assert scope["type"] == "lifespan"
+        await receive()
+        told.append("the app starts")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(listener.getsockname())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def announce() -> None:
+        socket.create_connection(listener.getsockname()).close()
+        told.append("it listens")
+        server.should_exit = True
+
+    listener = listen("127.0.0.1", 0)
+    server = server_that_tells(uvicorn.Config(app, log_config=None), announce)
+    server.run(sockets=[listener])
+    assert told == ["the app starts", "it listens"]
+
+
+def test_an_address_is_not_told_when_the_app_does_not_start() -> None:
+    async def app(_scope: dict[str, str], receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    told: list[str] = []
+    with listen("127.0.0.1", 0) as listener, pytest.raises(SystemExit):
+        server_that_tells(uvicorn.Config(app, log_config=None), lambda: told.append("told")).run(sockets=[listener])
+    assert told == []
+
+
+@pytest.mark.parametrize(("file", "said"), [("mkdocs.yml", "make site"), ("other", "plumb up --site")])
+def test_what_is_to_be_done_about_a_missing_site_depends_on_whether_a_builder_is_here(
+    tmp_path: Path, file: str, said: str
+) -> None:
+    (tmp_path / file).touch()
+    assert said in how_to_build(tmp_path)
 
 
 def test_a_taken_port_is_said_before_anything_starts() -> None:

@@ -13,6 +13,10 @@ import click
 from plumbline.catalogue import Catalogue, CatalogueError, locate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import uvicorn
+
     from plumbline.web.settings import WebSettings
 
 
@@ -115,10 +119,11 @@ def start_lab(stack: ExitStack) -> None:
 def serve(
     settings: WebSettings, catalogue: Catalogue, listener: socket.socket, tls_cert: str | None, tls_key: str | None
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until Ctrl-C or SIGTERM; the address is said when it answers."""
     import uvicorn
 
     from plumbline.web.app import create_app
+    from plumbline.web.pages import how_to_build, is_built
 
     scheme = "https" if tls_cert else "http"
     host, port = listener.getsockname()[:2]
@@ -131,5 +136,23 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=2,  # seconds: an open event stream must not hold Ctrl-C up
     )
-    click.secho(f"Plumbline is on {scheme}://{name}:{port}  (Ctrl-C ends it)", bold=True, err=True)
-    uvicorn.Server(config).run(sockets=[listener])
+
+    def announce() -> None:
+        if not is_built(settings.site):
+            click.echo(f"No site is built in {settings.site}: {how_to_build(catalogue.root)}", err=True)
+        click.secho(f"Plumbline is on {scheme}://{name}:{port}  (Ctrl-C ends it)", bold=True, err=True)
+
+    server_that_tells(config, announce).run(sockets=[listener])
+
+
+def server_that_tells(config: uvicorn.Config, announce: Callable[[], None]) -> uvicorn.Server:
+    """Return a server that calls `announce` once the app has started and its sockets listen, not before."""
+    import uvicorn
+
+    class Telling(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                announce()
+
+    return Telling(config)

@@ -20,7 +20,7 @@ from plumbline.web import diagnostics_api, errors, live_api
 from plumbline.web.errors import Refusal
 from plumbline.web.guard import Guard
 from plumbline.web.metrics import Measured, Metrics
-from plumbline.web.pages import Site
+from plumbline.web.pages import Site, how_to_build, is_built
 from plumbline.web.runs import Event, OnEvent, Runs
 from plumbline.web.settings import WebSettings
 
@@ -70,7 +70,7 @@ def create_app(settings: WebSettings, catalogue: Catalogue) -> FastAPI:
     app.include_router(_health(settings, catalogue, metrics))
     mount_others(app, catalogue)
     app.include_router(_unknown_api())
-    app.mount("/", Site(settings.site))
+    app.mount("/", Site(settings.site, how_to_build(catalogue.root)))
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Measured, metrics=metrics)
     return app
@@ -122,7 +122,7 @@ def _health(settings: WebSettings, catalogue: Catalogue, metrics: Metrics) -> AP
     @api.get("/readyz")
     def readyz() -> JSONResponse:
         """The site is built and the catalogue holds diagnostics."""
-        missing = [] if (settings.site / "index.html").is_file() else ["the site is not built (make site)"]
+        missing = [] if is_built(settings.site) else [f"no site is built: {how_to_build(catalogue.root)}"]
         if not catalogue.diagnostics():
             missing.append("the catalogue is empty")
         return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)

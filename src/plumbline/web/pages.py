@@ -7,6 +7,7 @@ import os
 import re
 from base64 import b64encode
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -22,8 +23,23 @@ _POLICY = (
 )
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>The site is not built</title><h1>The site is not built yet</h1>
-<p>Build it with <code>make site</code>, then reload this page. Search and diagnostics answer meanwhile:
+<p>{how}. Then reload this page. Search and diagnostics answer meanwhile:
 <code>plumb search "…"</code>, <code>plumb diagnose</code>.</p></html>"""
+
+
+def is_built(folder: Path) -> bool:
+    """Say whether a site stands in the folder."""
+    return (folder / "index.html").is_file()
+
+
+def how_to_build(root: Path) -> str:
+    """Return one sentence that says how the site of this catalogue is built; a wheel brings pages, but no builder."""
+    if (root / "mkdocs.yml").is_file():
+        return f"build it with `make site` in {root}"
+    return (
+        "an installed package brings no site; build one in a clone of Plumbline's repository with `make site`, "
+        "and serve it: `plumb up --site CLONE/site`"
+    )
 
 
 def policy(html: bytes) -> str:
@@ -44,17 +60,20 @@ def _policy_of(path: str, modified_ns: int) -> str:  # noqa: ARG001 - the time i
 class Site(StaticFiles):
     """Serves the built site; without one it says how to build it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, how: str) -> None:
+        """Serve `folder`; `how` says how to build what is not there."""
         super().__init__(directory=folder, html=True, check_dir=False)
         self.folder = folder
+        said = re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(how[:1].upper() + how[1:]))
+        self.not_built = NOT_BUILT.format(how=said)
 
     async def check_config(self) -> None:
         """Accept a site that is not there yet: `get_response` says so to the reader."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Serve one file, or the page that says what to do."""
-        if not (self.folder / "index.html").is_file():
-            return HTMLResponse(NOT_BUILT, 503, {"Content-Security-Policy": policy(NOT_BUILT.encode())})
+        if not is_built(self.folder):
+            return HTMLResponse(self.not_built, 503, {"Content-Security-Policy": policy(self.not_built.encode())})
         try:
             answer = await super().get_response(path, scope)
         except HTTPException as error:
