@@ -7,12 +7,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plumbline.streaming.core.closes import AUTH_TIMEOUT, BAD_TOKEN, CODES, LOST, RATE_LIMITED, TOKEN_EXPIRED
+from plumbline.streaming.core.closes import (
+    AUTH_TIMEOUT,
+    BAD_TOKEN,
+    CODES,
+    LOST,
+    RATE_LIMITED,
+    REGION_GONE,
+    TOKEN_EXPIRED,
+)
 
 MAX_RETRY_AFTER_S = 3600.0  # a server that says more is taken to mean this: nobody waits for a day by a typing error
 POLICY_VIOLATION, TRY_LATER = 1008, 1013
 _NEVER = frozenset({1002, 1003, 1007, POLICY_VIOLATION, 1009, 1010})
 _WAIT_S = {RATE_LIMITED: 10.0, TRY_LATER: 5.0}  # 4029: as the table of close codes says
+_BLAMED = frozenset({1011, REGION_GONE})  # another address may do better
 _PLANNED = frozenset({1000, 1001, 1012})
 _RETRY_STATUS = frozenset({408, 425, 429})
 
@@ -57,7 +66,7 @@ def of_close(code: int | None, reason: str) -> Verdict:
         return Verdict(sentence, fresh_token=True, code=code)
     if code in _NEVER or 4500 <= code <= 4999:
         return Verdict(sentence, again=False, code=code)
-    return Verdict(sentence, at_least_s=_WAIT_S.get(code, 0.0), blame=code == 1011, code=code)
+    return Verdict(sentence, at_least_s=_WAIT_S.get(code, 0.0), blame=code in _BLAMED, code=code)
 
 
 def planned(code: int | None) -> bool:

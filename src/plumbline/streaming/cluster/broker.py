@@ -12,17 +12,17 @@ from typing import Any
 
 from plumbline.streaming.cluster.attended import AttendedChannels
 from plumbline.streaming.cluster.blocks import Head
-from plumbline.streaming.cluster.fence import fence
-from plumbline.streaming.cluster.hearing import Hearing
-from plumbline.streaming.cluster.kept import Kept
+from plumbline.streaming.cluster.kept import Kept, past_of
 from plumbline.streaming.cluster.link import Link
 from plumbline.streaming.cluster.presence import BEAT_S, Presence
 from plumbline.streaming.cluster.reading import heads, kept_of
 from plumbline.streaming.cluster.regions import CONTROL
 from plumbline.streaming.cluster.shared import SharedReads
-from plumbline.streaming.cluster.streams import SECOND, Copy, look, presence_ready, ready
+from plumbline.streaming.cluster.standing import Standing
+from plumbline.streaming.cluster.streams import Copy, presence_ready, ready
 from plumbline.streaming.cluster.subjects import live
 from plumbline.streaming.cluster.tasks import Tasks
+from plumbline.streaming.cluster.upkeep import sing, touch
 from plumbline.streaming.cluster.where import ClusterOptions, compare_history, fitting
 from plumbline.streaming.cluster.writer import Writer
 from plumbline.streaming.core.broker import BrokerError, Member, Past, Position, Receiver
@@ -35,7 +35,6 @@ __all__ = ["ClusterOptions", "NatsBroker"]
 
 CHECK_S = 5.0  # between two looks at the copy: is it still the one that was attached to?
 BACK_S = 0.5  # between two attempts after the connection came back, until JetStream has the stream again
-TOUCHES = 200  # marks stored in one turn of the check
 
 
 class NatsBroker:
@@ -49,12 +48,14 @@ class NatsBroker:
     def __init__(self, options: ClusterOptions, settings: Settings) -> None:
         self.options = options
         self.link = Link(
-            list(options.servers), credentials=options.credentials, name="plumbline gateway", back=self._back
+            list(options.servers),
+            credentials=options.credentials,
+            name="plumbline gateway",
+            lost=lambda: self._standing.lost(self._now()),
+            back=self._back,
         )
         self.receiver: Receiver
-        self.copy: Copy | None = None
-        self._hearing = Hearing()
-        self.fenced: str | None = None  # why this region's copy must not be used, if so
+        self._standing = Standing(self.link, options)
         self._rules: Resolved
         self.configure(settings)
         self._writer = Writer(self.link, self.where, self.epoch)
@@ -78,11 +79,11 @@ class NatsBroker:
         self.receiver = receiver
         await self.link.open()
         try:
-            self.copy = await ready(self.link, self.options.region, fitting(self.options.limits, self._settings))
-            compare_history(self.copy, self._settings)
+            copy = await ready(self.link, self.options.region, fitting(self.options.limits, self._settings))
+            compare_history(copy, self._settings)
             await presence_ready(self.link, self.options.region)
             await self._presence.beat()
-            self.fenced = await fence(self.link, self.copy, self.options.peers)
+            await self._standing.take(copy, self._now())
             await self.link.subscribe(CONTROL, self._told)
         except BrokerError:
             await self.link.close()
@@ -162,12 +163,26 @@ class NatsBroker:
             "reconnects": self.link.reconnects,
             "attached": len(self._attended),
             "present": len(self._presence),
-            "copy_silent_s": self._hearing.silent_s(asyncio.get_running_loop().time()),
+            "copy_silent_s": self._standing.silent_s(self._now()),
             "reads": self._reads.reads,
             "reads_shared": self._reads.shared,
             **{f"publish_{name}": count for name, count in self._writer.counts.items()},
             **{f"live_{name}": count for name, count in self._attended.counts.items()},
         }
+
+    @property
+    def copy(self) -> Copy | None:
+        """This region's copy, once it was looked at."""
+        return self._standing.copy
+
+    @property
+    def fenced(self) -> str | None:
+        """Why this region's copy must not be used; None if it may."""
+        return self._standing.fenced
+
+    def gone_s(self) -> float | None:
+        """Return for how long, in seconds, nothing can be had here that another region may have; None: it is here."""
+        return self._standing.gone_s(self._now())
 
     def where(self) -> Copy:
         """Return this region's copy as it is known.
@@ -175,9 +190,7 @@ class NatsBroker:
         Raises:
             BrokerError: It must not be used.
         """
-        if self.copy is None or self.fenced is not None:
-            raise BrokerError("unavailable", self.fenced or "this region's copy is not known yet; try again in 1 s")
-        return self.copy
+        return self._standing.where()
 
     def live_subject(self) -> str:
         """Return the prefix of subjects under which this region's copy repeats its messages."""
@@ -208,18 +221,20 @@ class NatsBroker:
         return int(self.link.nats.max_payload) - 1024  # headers count too
 
     async def _past(self, channel: str, since: Position | None, limit: int, *, part: bool) -> Past:
-        self.where()
+        copy = self.where()
         kept = await self._reads.read(channel)
         if kept is None:
             head = await self._writer.born(channel)
             kept = Kept(head.birth, head.offset)
-        position = Position(self.epoch(kept.birth), kept.offset)
-        bounds, now = Bounds.of(self._rules.of(channel)), time.time()
-        if since is None:
-            return Past(position, kept.newest(limit, bounds, now), recovered=True)
-        same = since.epoch == position.epoch
-        entries = kept.since(since.offset, limit, bounds, now, part=part) if same else None
-        return Past(position, entries or (), recovered=entries is not None)
+        epoch = self.epoch(kept.birth)
+        if copy.mirror and since is not None and since.epoch == epoch and since.offset > kept.offset:
+            raise BrokerError(  # not lost: it is on its way, or stays where home's disk is
+                "unavailable",
+                f"region {copy.region} has '{channel}' up to offset {kept.offset} and has yet to get the rest, up to "
+                f"{since.offset}, from region {copy.home}; try again in 1 s",
+            )
+        bounds = Bounds.of(self._rules.of(channel))
+        return past_of(kept, epoch, since, limit, bounds, time.time(), part=part)
 
     async def _head(self, channel: str) -> Position:
         self.where()
@@ -247,32 +262,13 @@ class NatsBroker:
 
     async def _check(self) -> None:
         """See that the copy is still the one that positions were read from, and that it may be used."""
-        copy = await look(self.link, self.options.region)
-        fenced = await fence(self.link, copy, self.options.peers)
-        same = self.copy is not None and copy.identity == self.copy.identity and fenced == self.fenced
-        self.copy, self.fenced = copy, fenced
-        self._hearing.note(copy, asyncio.get_running_loop().time())
+        copy, same = await self._standing.look(self._now())
         if not same:
             log.event(logging.WARNING, "region changed", region=copy.region, home=copy.home, term=copy.term)
-            self._interrupted(fenced or "the region's copy has changed")
+            self._interrupted(self.fenced or "the region's copy has changed")
         elif not copy.mirror and not copy.sealed:
-            await self._sing(copy)
-            await self._touch(copy)
-
-    async def _sing(self, copy: Copy) -> None:
-        """Leave a canary in the stream: its age in a mirror is the mirror's age."""
-        subject = f"{copy.entrance}.canary.{self._presence.node}"
-        await self.link.request(subject, b"", {"Nats-Rollup": "sub"})
-
-    async def _touch(self, copy: Copy) -> None:
-        """Keep channels from being forgotten that are quiet but attended."""
-        idle_ns = copy.config["max_age"]
-        if not idle_ns:
-            return
-        due = self._attended.quiet(asyncio.get_running_loop().time() - idle_ns / SECOND / 2)
-        for channel, head in due[:TOUCHES]:
-            with contextlib.suppress(BrokerError):
-                await self._writer.touch(channel, head)
+            await sing(self.link, copy, self._presence.node)
+            await touch(self._attended, self._writer, copy, self._now())
 
     def _back(self) -> None:
         if self._coming_back is None or self._coming_back.done():
@@ -283,16 +279,19 @@ class NatsBroker:
         self._attended.interrupt()
         while not self._stopped:
             try:
-                copy = await look(self.link, self.options.region)
                 await presence_ready(self.link, self.options.region)
                 await self._presence.beat()
-                self.fenced = await fence(self.link, copy, self.options.peers)
-                self.copy = copy
+                await self._standing.look(self._now())
                 break
             except BrokerError:
                 await asyncio.sleep(BACK_S)
+        self._standing.found(self._now())
         self._presence.again()
         self._interrupted("the connection to the cluster was lost, and is back")
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     def _interrupted(self, because: str) -> None:
         self._writer.forget()

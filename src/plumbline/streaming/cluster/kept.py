@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from plumbline.streaming.cluster.blocks import Block
-from plumbline.streaming.core.broker import Entry, Position
+from plumbline.streaming.core.broker import Entry, Past, Position
 from plumbline.streaming.core.history import Bounds
 
 
@@ -58,6 +58,27 @@ class Kept:
                 break
             count += 1
         return count
+
+
+def past_of(
+    kept: Kept, epoch: str, since: Position | None, limit: int, bounds: Bounds, now: float, *, part: bool = False
+) -> Past:
+    """Return the messages after a position, or the newest ones, as a broker answers.
+
+    Args:
+        kept: The channel.
+        epoch: Its epoch.
+        since: The position; None for the newest messages.
+        limit: Messages at most.
+        bounds: What the channel's rules let clients read.
+        now: Seconds since 1970.
+        part: The first `limit` messages will do.
+    """
+    head = Position(epoch, kept.offset)
+    if since is None:
+        return Past(head, kept.newest(limit, bounds, now), recovered=True)
+    entries = kept.since(since.offset, limit, bounds, now, part=part) if since.epoch == epoch else None
+    return Past(head, entries or (), recovered=entries is not None)
 
 
 def gathered(found: Iterable[tuple[Block, float]]) -> Kept | None:

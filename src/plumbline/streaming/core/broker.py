@@ -96,7 +96,9 @@ class Broker(Protocol):
     After `attach` has answered with a position, every message after that position arrives, in order and once, until
     `detach` or `Receiver.interrupted`.
 
-    A broker that has settings of its own may have `configure(settings)` too: it is called after each live change.
+    A broker that has settings of its own may have `configure(settings)` too: it is called after each live change. One
+    of several regions may have `gone_s()`: for how many seconds nothing was to be had here that another region may
+    have; None if it is here.
     """
 
     async def start(self, receiver: Receiver) -> None:

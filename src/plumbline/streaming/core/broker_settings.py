@@ -55,3 +55,12 @@ class BrokerSettings(ChannelSettings):
     presence_refresh_s: float = setting(
         10.0, "s", 0.05, 3600, "Time after which the broker is told again who is present, and asked who no longer is."
     )
+    region_patience_s: float = setting(
+        5.0,
+        "s",
+        0.1,
+        86400,
+        "Time that a gateway with `--peer` may be without its cluster, or overtaken by another region, before it sends "
+        "its clients away with 4014, over `drain_s`, and answers new ones 503. What only blinks is shorter than that.",
+        off=True,
+    )

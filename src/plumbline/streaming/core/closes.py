@@ -74,6 +74,13 @@ CODES = {
             "A message that the client began was not whole after `message_timeout_s`.",
         ),
         CloseCode(
+            4014,
+            "region-gone",
+            "yes, to another region's address if there is one; else after a random delay",
+            "The gateway has been without its cluster for `region_patience_s`, or another region has taken its place; "
+            "only with `--peer`.",
+        ),
+        CloseCode(
             4029,
             "rate-limited",
             "yes, after 10 s or more, and more slowly",
@@ -85,7 +92,7 @@ CODES = {
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, NO_CODE, LOST = 1000, 1001, 1002, 1003, 1005, 1006
 INVALID_UTF8, TOO_BIG, INTERNAL_ERROR, SERVICE_RESTART = 1007, 1009, 1011, 1012
 SLOW_CONSUMER, WRITE_TIMEOUT, HEARTBEAT_TIMEOUT, LIFETIME, BALANCE = 4008, 4009, 4010, 4011, 4012
-MESSAGE_TIMEOUT = 4013
+MESSAGE_TIMEOUT, REGION_GONE = 4013, 4014
 TOKEN_EXPIRED, AUTH_TIMEOUT, RATE_LIMITED, BAD_TOKEN = 4001, 4002, 4029, 4501
 
 
@@ -144,6 +151,11 @@ class Ended:
     at: float
     peer: str = ""
     size_bytes: int | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what the log says of it."""
+        said = {"code": self.code, "reason": self.reason, "by": self.by, "clean": str(self.clean).lower()}
+        return said | {"idle_s": self.idle_s, "age_s": self.age_s}
 
 
 class Ledger:

@@ -16,7 +16,7 @@ class Counters:
         accepted: TCP connections taken from the kernel.
         accept_failures: `accept` calls that failed, by errno name (`EMFILE`).
         handshake_timeouts: Connections that did not complete a request in time.
-        rejected: Handshakes refused, by reason (`max-connections`, `origin`, `draining`).
+        rejected: Handshakes refused, by reason (`max-connections`, `origin`, `draining`, `region-gone`).
         published: Messages published.
         deliveries: Messages handed to readers (published times readers).
         dropped: Messages that the overflow policy forgot, by policy.

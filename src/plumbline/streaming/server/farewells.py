@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from plumbline.streaming.core import answers
-from plumbline.streaming.core.closes import BALANCE, LIFETIME, SERVICE_RESTART
+from plumbline.streaming.core.broker import Broker
+from plumbline.streaming.core.closes import BALANCE, LIFETIME, REGION_GONE, SERVICE_RESTART
 from plumbline.streaming.core.deadlines import Deadlines
 from plumbline.streaming.core.farewell import Leave, lifetime, notice, slices
 from plumbline.streaming.core.message import Message
 from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.server.elsewhere import Elsewhere
 from plumbline.streaming.server.writing import Writing
 
 CODES = {
     "drain": (SERVICE_RESTART, "the gateway restarts; come back, to whichever node answers"),
     "lifetime": (LIFETIME, "the connection has reached its age; come back, to whichever node answers"),
+    "region": (REGION_GONE, "this region has lost its channels; come back, to another region if there is one"),
     "balance": (BALANCE, "others have more room; come back, to whichever node answers"),
 }
 
@@ -25,6 +28,7 @@ class Owner(Protocol):
     """What farewells need of the gateway."""
 
     settings: Settings
+    broker: Broker
     connections: dict[int, Writing]
 
     def now(self) -> float:
@@ -47,6 +51,7 @@ class Farewells:
         self._due: Deadlines[Writing] = Deadlines()
         self._because: dict[Writing, str] = {}
         self._age_s = 0.0
+        self.elsewhere = Elsewhere(owner, self._send_elsewhere, self._keep)
         self.lost = 0  # messages that waited for clients that were cut off at the end of their window
 
     def __len__(self) -> int:
@@ -100,11 +105,31 @@ class Farewells:
 
     def check(self, now: float) -> None:
         """Tell those whose age is near, and close those whose time has come."""
+        self.elsewhere.check()
         for connection in self._ages.due(now):
             left_s = notice(self._age_s)
             self.ask(connection, Leave(left_s * random.random(), left_s), "lifetime")  # noqa: S311 - spreads ends
         for connection in self._due.due(now):
             connection.finish(*CODES[self._because[connection]])
+
+    def _send_elsewhere(self) -> int:
+        """Close all, in even slices; they are not asked to come back first, for there is nothing to come back to."""
+        here = [one for one in self._owner.connections.values() if one.live]
+        now = self._owner.now()
+        for connection, leave in zip(
+            here, slices(len(here), self._owner.settings.drain_s, random.shuffle), strict=True
+        ):
+            self._because[connection] = "region"
+            self._ages.drop(connection)
+            self._due.set(connection, now + leave.after_s)
+        return len(here)
+
+    def _keep(self) -> None:
+        """Keep those who were to go to another region, and have not gone yet."""
+        for connection in [one for one, because in self._because.items() if because == "region"]:
+            del self._because[connection]
+            self._due.drop(connection)
+            self.opened(connection)
 
     def cut(self, connections: Sequence[Writing]) -> None:
         """Close these now, whatever waits for them: their window is over."""

@@ -20,6 +20,7 @@ from plumbline.streaming.server.canary import Canary
 from plumbline.streaming.server.connection import Connection
 from plumbline.streaming.server.door import Door
 from plumbline.streaming.server.exchange import ROUTES, Exchange
+from plumbline.streaming.server.farewells import Farewells
 from plumbline.streaming.server.greeting import Greeting
 from plumbline.streaming.server.sse import Events
 from plumbline.streaming.server.writing import Writing
@@ -37,6 +38,7 @@ class Owner(connection.Owner, Protocol):
     connections: dict[int, Writing]
     door: Door
     canary: Canary
+    farewells: Farewells
 
     def later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Call this after that time."""
@@ -156,6 +158,9 @@ def _admit(owner: Owner, greeting: Greeting, request: Request) -> None:
     if not owner.letting_in:
         again = {"Retry-After": str(1 + int(4 * spread))}
         raise RefusedError(503, "the gateway is stopping; try again", "draining", again)
+    if owner.farewells.elsewhere.active:
+        again = {"Retry-After": str(2 + int(4 * spread))}
+        raise RefusedError(503, "this region has lost its channels; try another region", "region-gone", again)
     _check_origin(owner, request)
     door = owner.door  # with TLS, its rate was asked before the handshake
     rate = door.tls is None
