@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# What the tests need beside Python: a browser, two servers, and on Linux the tools of its network. As root on Debian it is installed, else one sentence says how.
+# What the tests need beside Python: a browser, three servers, and on Linux the tools of its network. As root on Debian it is installed, else one sentence says how.
 set -euo pipefail
+export PATH="$PATH:/usr/sbin:/sbin" # Debian's servers and network tools are there, which is on root's PATH only
 missing=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null \
     || [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ] || missing+=(chromium)
 command -v nats-server >/dev/null || missing+=(nats-server)
 command -v haproxy >/dev/null || missing+=(haproxy)
+command -v nginx >/dev/null || missing+=(nginx)
 if [ "$(uname)" = Linux ]; then
     command -v unshare >/dev/null || missing+=(util-linux)
     command -v ip >/dev/null || missing+=(iproute2)
@@ -16,7 +18,19 @@ fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     printf '\033[1m==>\033[0m installing %s\n' "${missing[*]}"
     apt-get update -qq
+    # Tests start what they need on ports of their own: no package may start a server now (policy-rc.d) or with the machine (disable).
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    if command -v systemctl >/dev/null; then
+        for server in nats-server haproxy nginx; do
+            case " ${missing[*]} " in *" $server "*) systemctl disable --quiet "$server" 2>/dev/null || true ;; esac
+        done
+    fi
     exit 0
 fi
 if [ "$(uname)" = Darwin ]; then

@@ -166,8 +166,6 @@ def test_many_clients_are_held_and_storms_come_in_bursts(until: Until) -> None:
 
 
 def test_a_front_passes_the_workload_on_and_a_reload_changes_it(until: Until) -> None:
-    if shutil.which("haproxy") is None:
-        pytest.skip("haproxy is not installed")
     text = """
 defaults
     mode http

@@ -1,6 +1,5 @@
 """HAProxy, the real one, in front of two gateways: spread, health, and one of them drained with nobody lost."""
 
-import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -8,7 +7,6 @@ from click.testing import CliRunner
 from plumbline.cli.main import main
 from plumbline.streaming.probes.adminclient import ask
 
-pytestmark = pytest.mark.skipif(not shutil.which("haproxy"), reason="needs haproxy")
 PATIENCE_S = 30
 
 

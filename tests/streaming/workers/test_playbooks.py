@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +61,6 @@ def test_scale_out(fleet, reader, until):
     assert all(one.data == [7] for one in readers)
 
 
-@pytest.mark.skipif(not shutil.which("haproxy"), reason="needs haproxy")
 def test_drain_a_node(front, reader, until):
     proxy, (first, second) = front
     readers = [reader(proxy.url, 1, channel=str(number)) for number in range(10)]

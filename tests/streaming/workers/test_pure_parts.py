@@ -1,7 +1,6 @@
 """What workers are made of, without processes: restarts, sums, balance, counts, the front's configuration."""
 
 import random
-import shutil
 import subprocess
 
 import click
@@ -170,7 +169,6 @@ def test_the_fronts_idle_time_outs_are_longer_than_two_heartbeats():
     assert "option httpchk GET /readyz" in text
 
 
-@pytest.mark.skipif(not shutil.which("haproxy"), reason="needs haproxy")
 def test_haproxy_accepts_it(tmp_path):
     file = tmp_path / "haproxy.cfg"
     file.write_text(config(FRONT, [Address("::1", 1)]))
