@@ -25,7 +25,6 @@ LIMIT = 70_000  # bytes of a message: more than 65,536, so that every form of le
 QUICK = {
     "max_message_bytes": LIMIT,
     "close_timeout_s": 0.1,
-    "handshake_timeout_s": 0.3,
     "heartbeat_interval_s": 0,
     "commands_per_s": 0,
     "bytes_per_s": 0,

@@ -50,6 +50,13 @@ def bystander(gateway):
         other.hears()
 
 
+def put_clock_ahead(gateway, seconds):
+    """Have the gateway's guard read tokens' times by a clock that is ahead, and look at once."""
+    hub = gateway.gateway._hub
+    hub.guard._wall = lambda: time.time() + seconds
+    gateway.call(lambda: hub.guard.check(hub.now() + 3600))
+
+
 def flood(wire, data, times=100_000):
     """Send without end, until the server has enough."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
@@ -99,24 +106,32 @@ def test_what_is_sent_behind_a_refused_header_is_not_held(wire, gateway, counted
 # Time.
 
 
+@pytest.mark.with_settings({"handshake_timeout_s": 600})
 def test_a_handshake_that_never_ends_is_dropped(dial, gateway, metrics):
-    before = gateway.stats["handshake_timeouts"]
     wires = [dial() for _ in range(20)]
     for wire in wires:
         wire.send(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    wait_until(lambda: gateway.stats["handshake_timeouts"] >= before + 20)
+    wait_until(lambda: gateway.stats["handshakes_waiting"] == 20)
+    gateway.set(handshake_timeout_s=0.1)
+    wait_until(lambda: gateway.stats["handshake_timeouts"] == 20)
     for wire in wires:
         assert wire.answer()[0] in (408, None)
-    assert metrics("plumbline_gateway_handshake_timeouts_total") >= 20
+    assert metrics("plumbline_gateway_handshake_timeouts_total") == 20
 
 
-@pytest.mark.with_settings({"heartbeat_interval_s": 0.2, "heartbeat_timeout_s": 0.2, "close_timeout_s": 0.1})
+@pytest.mark.with_settings({"heartbeat_interval_s": 0.2, "heartbeat_timeout_s": 1.5, "close_timeout_s": 0.1})
 def test_a_half_open_socket_is_noticed(wire, counted):
     counted("heartbeat-timeout")
     assert wire.closed_with() == 4010
 
 
-DRIBBLING = {"message_timeout_s": 0.3, "heartbeat_interval_s": 0, "close_timeout_s": 0.2}
+DRIBBLING = {
+    "message_timeout_s": 0.3,
+    "heartbeat_interval_s": 0,
+    "close_timeout_s": 0.2,
+    "commands_per_s": 0,
+    "frames_per_s": 0,  # however fast this machine is, it is the time that ends the connection
+}
 
 
 @pytest.mark.with_settings(DRIBBLING)
@@ -136,13 +151,14 @@ def test_a_frame_whose_bytes_trickle_in_is_closed_though_none_of_them_is_late(wi
 @pytest.mark.with_settings(DRIBBLING)
 def test_a_message_whose_last_fragment_never_comes_is_closed_though_the_client_pings(wire, counted, gateway):
     wire.frame(TEXT, b'{"id":1,', fin=False)
-    while not gateway.stats["closes"].get("message-timeout"):
-        wire.frame(PING, b"")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # closed before it is counted, or while we send
+        while not gateway.stats["closes"]:
+            wire.frame(PING, b"")
     assert close_code_of(wire) in (4013, None)
     counted("message-timeout")
 
 
-@pytest.mark.with_settings({**DRIBBLING, "commands_per_s": 0, "frames_per_s": 0})
+@pytest.mark.with_settings(DRIBBLING)
 def test_a_client_that_always_has_half_a_frame_under_way_but_finishes_each_is_not_closed(wire, gateway):
     whole = frame(TEXT, b'{"id":1,"ping":0}')
     wire.send(whole[:5])
@@ -189,22 +205,21 @@ def test_a_flood_of_frames_is_closed(wire, counted, metrics, bystander, data):
     assert metrics("plumbline_gateway_rate_limited_total", limit="frames") >= 1
 
 
-@pytest.mark.with_settings({"commands_per_s": 10, "burst_s": 1, "max_refusals": 5, "close_timeout_s": 0.2})
+@pytest.mark.with_settings({"commands_per_s": 0.1, "burst_s": 100, "max_refusals": 5, "close_timeout_s": 0.2})
 def test_commands_beyond_the_rate_are_refused_and_then_closed(wire, counted, metrics):
-    for number in range(16):
-        wire.say(id=number, ping=0)
+    wire.send(b"".join(frame(TEXT, b'{"id":%d,"ping":0}' % number) for number in range(16)))
     answers = [wire.read_json() for _ in range(15)]
     assert [answer["id"] for answer in answers] == list(range(15))
     assert all(answer.get("ok") for answer in answers[:10])
     refused = [answer["error"] for answer in answers if "error" in answer]
     assert {error["code"] for error in refused} == {"rate-limited"}
-    assert all(0 < error["retry_after_s"] <= 0.2 for error in refused)
+    assert all(0 < error["retry_after_s"] <= 20 for error in refused)
     assert close_code_of(wire) == 4029
     counted("rate-limited")
     assert metrics("plumbline_gateway_rate_limited_total", limit="commands") == 6
 
 
-@pytest.mark.with_settings({"commands_per_s": 10, "burst_s": 1})
+@pytest.mark.with_settings({"commands_per_s": 0.1, "burst_s": 100})
 def test_a_batch_costs_as_much_as_its_requests(wire):
     wire.frame(TEXT, json.dumps([{"id": number, "ping": 0} for number in range(8)]).encode())
     assert all(wire.read_json()["ok"] for _ in range(8))
@@ -214,7 +229,7 @@ def test_a_batch_costs_as_much_as_its_requests(wire):
     assert {answer["error"]["code"] for answer in refused} == {"rate-limited"}
 
 
-@pytest.mark.with_settings({"publishes_per_s": 1, "burst_s": 1})
+@pytest.mark.with_settings({"publishes_per_s": 0.01, "burst_s": 100})
 def test_a_channel_takes_as_many_messages_as_it_may(wire):
     wire.say(id=1, publish="a", data=1)
     wire.say(id=2, publish="a", data=2)
@@ -226,7 +241,7 @@ def test_a_channel_takes_as_many_messages_as_it_may(wire):
 
 # Tokens.
 
-TOKENS = {"token_keys": "SECRET", "token_leeway_s": 0, "auth_timeout_s": 0.3, "close_timeout_s": 0.2}
+TOKENS = {"token_keys": "SECRET", "token_leeway_s": 0, "auth_timeout_s": 600, "close_timeout_s": 0.2}
 
 
 @pytest.mark.with_settings(TOKENS)
@@ -255,21 +270,24 @@ def test_a_wrong_token_in_a_header_is_answered_401(dial, gateway, text):
     assert sum(gateway.stats["rejected"].values()) == 1
 
 
-@pytest.mark.with_settings(TOKENS)
-def test_no_token_in_time_is_closed(wire, counted):
-    wire.say(id=1, subscribe="a")
+@pytest.mark.with_settings({**TOKENS, "auth_timeout_s": 0.1})
+def test_no_token_in_time_is_closed(dial, counted):
+    wire = dial()
+    wire.send(wire.request() + frame(TEXT, b'{"id":1,"subscribe":"a"}'))  # at once: this much is always in time
+    assert wire.answer()[0] == 101
     assert wire.read_json()["error"]["code"] == "not-authenticated"
     assert close_code_of(wire) == 4002
     counted("auth-timeout")
 
 
-@pytest.mark.with_settings({**TOKENS, "expiry_notice_s": 0.3})
-def test_a_token_that_ends_is_announced_and_then_closes(dial, counted):
-    wire = dial().open(Authorization=f"Bearer {signed(exp=time.time() + 1)}")
+@pytest.mark.with_settings({**TOKENS, "expiry_notice_s": 600})
+def test_a_token_that_ends_is_announced_and_then_closes(dial, counted, gateway):
+    wire = dial().open(Authorization=f"Bearer {signed(exp=time.time() + 700)}")
     wire.say(id=1, subscribe="a")
-    said = [wire.read_json()]
-    while "expiring" not in said[-1]:
-        said.append(wire.read_json())
+    assert wire.read_json()["ok"]
+    put_clock_ahead(gateway, 200)
+    assert 400 < wire.read_json()["expiring"]["in_s"] <= 500
+    put_clock_ahead(gateway, 699.8)  # the last moment passes as time does
     assert close_code_of(wire) == 4001
     counted("token-expired")
 

@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from ..conftest import wait_until  # noqa: TID252 - tests are no installed package
 from .conftest import CLOSE, CONTINUATION, PING, TEXT, frame
 
 must = pytest.mark.must
@@ -23,7 +24,7 @@ def test_an_allowed_code_is_answered_with_itself(wire, counted, gateway, number)
     wire.frame(CLOSE, code(number, b"bye"))
     assert wire.read_raw()[0] == 0x80 | CLOSE
     assert wire.read() is None
-    assert gateway.recent[0]["code"] == number
+    wait_until(lambda: gateway.recent[0]["code"] == number)
 
 
 @must("7.4.1", "codes that are reserved, or never defined, may not stand in a close frame")

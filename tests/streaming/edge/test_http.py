@@ -109,9 +109,11 @@ def test_one_byte_at_a_time_is_a_request_too_and_too_slowly_is_none(start, http,
     for byte in b"GET /healthz HTTP/1.0\r\n\r\n":
         link.say(bytes((byte,)))
     assert link.answer()[0] == 200
-    gateway.set(handshake_timeout_s=0.05)
     slow, silent = http(gateway), http(gateway)
     slow.say(b"GET /healthz HT")
+    until(lambda: gateway.stats["handshakes_waiting"] == 2)
+    assert http(gateway).ask("GET /healthz").answer()[0] == 200  # what was said before has been read, too
+    gateway.set(handshake_timeout_s=0.05)
     assert slow.head()[0] == 408
     assert silent.file.read() == b""
     assert gateway.stats["handshake_timeouts"] == 2
@@ -135,7 +137,7 @@ def test_an_address_with_too_many_handshakes_is_hung_up_on(start, http, until):
 
 
 def test_clients_beyond_the_rate_are_told_when_to_come_back_and_pages_are_not(start, raw, http):
-    gateway = start(settings={"accept_rate": 0.1, "accept_burst": 2})
+    gateway = start(settings={"accept_rate": 0.1, "accept_burst": 2})  # the slowest that there is
     told = [raw(gateway) for _ in range(5)]
     assert [link.status for link in told] == [101, 101, 503, 503, 503]
     waits = [int(link.headers["retry-after"]) for link in told[2:]]
@@ -145,10 +147,11 @@ def test_clients_beyond_the_rate_are_told_when_to_come_back_and_pages_are_not(st
 
 
 def test_it_is_ready_when_a_message_comes_back_and_not_when_the_broker_stores_none(start, http, monkeypatch):
-    gateway = start(settings={"canary_timeout_s": 0.05})
+    gateway = start()
     status, _, body = http(gateway).ask("GET /readyz").answer()
     assert (status, json.loads(body)["status"]) == (200, "ok")
     assert gateway.stats["deliveries"] == 0, "the canary is no client"
+    gateway.set(canary_timeout_s=0.05)
     hub = gateway.gateway._hub
     monkeypatch.setattr(hub.broker, "publish", lambda *_: None)
     monkeypatch.setattr("plumbline.streaming.server.canary.REUSED_S", 0)
