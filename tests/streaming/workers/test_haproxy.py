@@ -1,6 +1,5 @@
 """HAProxy, the real one, in front of two gateways: spread, health, and one of them drained with nobody lost."""
 
-
 import pytest
 from click.testing import CliRunner
 
