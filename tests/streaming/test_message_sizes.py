@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
+from websockets.utils import accept_key
 
 from plumbline.evidence import Endpoint, UnavailableError
 from plumbline.streaming import evidence_refusals
@@ -65,7 +67,7 @@ def test_the_gateways_own_limit_is_found_from_outside(start) -> None:
 
 def test_a_server_that_ends_the_connection_for_another_reason_is_not_judged() -> None:
     def talk(connection: ServerConnection) -> None:
-        connection.close(4001, "who are you?")
+        connection.close(4001, "who are you?")  # the client gets it with the handshake's answer, or after it
 
     with serve(talk, "127.0.0.1", 0) as running:
         thread = threading.Thread(target=running.serve_forever)
@@ -73,6 +75,26 @@ def test_a_server_that_ends_the_connection_for_another_reason_is_not_judged() ->
         with pytest.raises(UnavailableError, match="code 4001"):
             limit_of(Endpoint("strict", url=f"ws://127.0.0.1:{running.socket.getsockname()[1]}"))
         running.shutdown()
+        thread.join()
+
+
+def test_a_server_that_closes_with_the_same_packet_that_opens_is_not_taken_for_none() -> None:
+    def welcome_and_goodbye(listener: socket.socket) -> None:
+        link, _ = listener.accept()
+        with link:
+            request = link.recv(4096).decode()
+            [key] = re.findall(r"(?i)sec-websocket-key: (\S+)", request)
+            upgrade = "HTTP/1.1 101 Welcome\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            goodbye = b"\x88\x02" + (4001).to_bytes(2, "big")
+            link.sendall(f"{upgrade}{accept_key(key)}\r\n\r\n".encode() + goodbye)
+            while link.recv(4096):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=welcome_and_goodbye, args=(listener,))
+        thread.start()
+        with pytest.raises(UnavailableError, match="ended the connection with code 4001"):
+            limit_of(Endpoint("strict", url=f"ws://127.0.0.1:{listener.getsockname()[1]}"))
         thread.join()
 
 
