@@ -26,13 +26,21 @@ class EdgeSettings(SafetySettings):
         "start; the files are read again at SIGHUP, or when either setting is set, and nobody is dropped.",
     )
     tls_key: str = setting("", "", None, None, "PEM file with the certificate's private key, without a password.")
+    max_arrivals: int = setting(
+        16384,
+        "{connection}",
+        1,
+        1_000_000,
+        "Accepted sockets that wait for their turn, first come, first served; `handshake_timeout_s` begins with it. With "
+        "so many, no more are accepted: they wait in the kernel's queue. Each is a file descriptor.",
+    )
     max_handshakes: int = setting(
         4096,
         "{connection}",
         1,
         1_000_000,
-        "Sockets whose TLS handshake or request is not complete. One more, and the oldest of them is dropped: whoever "
-        "is in earnest needs milliseconds.",
+        "Sockets that had their turn, and whose TLS handshake or request is not complete. One more, and the oldest of "
+        "them is dropped: whoever is in earnest needs milliseconds.",
     )
     max_handshakes_per_address: int = setting(
         0,

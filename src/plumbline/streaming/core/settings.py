@@ -43,7 +43,7 @@ class Settings(EdgeSettings):
         "{connection}",
         1,
         4096,
-        "Connections accepted in one turn of the event loop, before it serves those that exist.",
+        "Connections accepted in one turn of the event loop, before it serves those that exist; see `max_arrivals`.",
     )
     max_connections: int = setting(
         20000,

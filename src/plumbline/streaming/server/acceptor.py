@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from plumbline.streaming.server import log
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 MOST_AT_THE_END = 1 << 17  # twice the longest backlog: a flood must not keep a listener open for ever
+SLICE = 16  # sockets handed over per turn: a handshake takes some 100 us, and who is connected waits for all of them
+BETWEEN = 32  # farewells between two looks at the kernel's queue
 
 
 class Spare:
@@ -50,13 +53,17 @@ class Spare:
 
 
 class Acceptor:
-    """Accepts while there is something to accept, at most `batch` connections per turn of the event loop.
+    """Accepts while there is something to accept, and hands over in slices.
+
+    To accept costs a tenth of a handshake. So all that wait in the kernel's queue, which overflows without a word, are
+    taken first and wait here, where one costs a descriptor and no event; in each turn of the loop some are handed over.
 
     Args:
         listener: A listening, non-blocking socket; closed by `close`.
         take: Called with each accepted socket and its peer's address.
         failed: Called with the error of each failed accept.
-        batch: Connections per turn.
+        batch: Connections accepted per turn.
+        most: Accepted sockets that may wait to be handed over; with so many, the others stay in the kernel's queue.
         spare: Reserve to use when descriptors run out.
     """
 
@@ -67,10 +74,13 @@ class Acceptor:
         *,
         failed: Callable[[OSError], None],
         batch: int = 16,
+        most: int = 1024,
         spare: Spare | None = None,
     ) -> None:
         self.listener = listener
         self.batch = batch
+        self.most = most
+        self.waiting: deque[tuple[socket.socket, object]] = deque()
         self._take = take
         self._failed = failed
         self._spare = spare
@@ -78,30 +88,56 @@ class Acceptor:
         self._pause_s = FIRST_PAUSE_S
         self._failures = 0
         self._retry: asyncio.TimerHandle | None = None
+        self._turning = False  # `_turn` is due
+        self._watching = False
+        self._farewells = 0
         self._watch()
 
     async def finish(self) -> None:
-        """Take all that wait in the kernel's queue, then close the listening socket.
+        """Take all that wait in the kernel's queue and hand them over, then close the listening socket.
 
         Closed with connections in its queue, it would reset them: also with `SO_REUSEPORT`, where others listen on.
         """
         most = MOST_AT_THE_END
-        while most > 0 and (taken := self._take_some(self.batch)):
+        await self._given()
+        while most > 0 and (taken := self._take_some(min(self.batch, self.most))):
             most -= taken
-            await asyncio.sleep(0)
+            await self._given()
         self.close()
 
+    async def _given(self) -> None:
+        """Wait until all that were accepted are handed over."""
+        while self.waiting:
+            self._hand_over()
+            await asyncio.sleep(0)
+
     def close(self) -> None:
-        """Take no more, and close the listening socket."""
+        """Take no more, and close the listening socket and those that were not handed over."""
         if self._retry is not None:
             self._retry.cancel()
         if self.listener.fileno() >= 0:
-            self._loop.remove_reader(self.listener)
+            self._rest()
             self.listener.close()
+        while self.waiting:
+            self.waiting.pop()[0].close()
+
+    def between(self) -> None:
+        """Look at the kernel's queue in between, when thousands are seen off in one turn of the loop."""
+        self._farewells += 1
+        if self._farewells >= BETWEEN:
+            self._farewells = 0
+            if self._watching:
+                self._take_some(self.batch)
 
     def _watch(self) -> None:
         self._retry = None
+        self._watching = True
         self._loop.add_reader(self.listener, self._ready)
+
+    def _rest(self) -> None:
+        """Look no more: the listening socket stays readable, and would be reported without end."""
+        self._watching = False
+        self._loop.remove_reader(self.listener)
 
     def _ready(self) -> None:
         self._take_some(self.batch)
@@ -109,6 +145,9 @@ class Acceptor:
     def _take_some(self, most: int) -> int:
         """Accept at most so many, and return how many there were."""
         for taken in range(most):
+            if len(self.waiting) >= self.most:
+                self._rest()
+                return taken
             try:
                 accepted, peer = self._accept()
             except (BlockingIOError, InterruptedError):
@@ -120,8 +159,29 @@ class Acceptor:
                 return taken
             self._recovered()
             accepted.setblocking(False)
-            self._take(accepted, peer)
+            self.waiting.append((accepted, peer))
+            self._turn_soon()
         return most
+
+    def _turn_soon(self) -> None:
+        if not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turning = False
+        self._hand_over()
+        if self.waiting:
+            self._turn_soon()
+
+    def _hand_over(self) -> None:
+        """Hand some over; with room for as many as one turn accepts, go on accepting."""
+        waiting = self.waiting
+        for _ in range(min(SLICE, len(waiting))):
+            self._take(*waiting.popleft())
+        room = self.most - len(waiting) >= min(self.batch, self.most)
+        if room and not self._watching and self._retry is None and self.listener.fileno() >= 0:
+            self._watch()
 
     def _accept(self) -> tuple[socket.socket, object]:
         try:
@@ -132,11 +192,11 @@ class Acceptor:
         return self.listener.accept()
 
     def _pause(self, error: OSError) -> None:
-        """Wait before the next try: the listening socket stays readable, and would be reported without end."""
+        """Wait before the next try."""
         self._failures += 1
         self._failed(error)
         log.event(logging.ERROR, f"accept failed: {error}", failures=self._failures, retry_in_s=self._pause_s)
-        self._loop.remove_reader(self.listener)
+        self._rest()
         self._retry = self._loop.call_later(self._pause_s, self._watch)
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 

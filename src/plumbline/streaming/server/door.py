@@ -56,6 +56,11 @@ class Door:
         self.settled = asyncio.Event()  # nobody waits
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def unanswered(self) -> int:
+        """How many had their turn, and have not completed a request."""
+        return sum(not greeting.answered for greeting in self.waiting.values())
+
     def take(self, accepted: socket.socket, peer: object) -> None:
         """Begin the handshake of a socket that was just accepted."""
         owner = self.owner
@@ -75,6 +80,7 @@ class Door:
             greeting.link = Link(self._loop, accepted, greeting)
         else:
             greeting.link = TlsLink(self._loop, accepted, greeting, self.tls, self.handshakes)
+        greeting.link.look()
 
     def check(self, now: float) -> None:
         """Drop those who did not complete a request in time, or do not take its answer."""

@@ -110,8 +110,8 @@ class Gateway(Outlook):
             listener.close()
             raise
         tune(listener, hub.settings)
-        batch = hub.settings.accept_batch
-        hub.acceptor = Acceptor(listener, hub.door.take, failed=hub.accept_failed, batch=batch)
+        batch, most = hub.settings.accept_batch, hub.settings.max_arrivals
+        hub.acceptor = Acceptor(listener, hub.door.take, failed=hub.accept_failed, batch=batch, most=most)
         try:
             if self._admin_path is not None:
                 views = {**self.views(), "shutdown": self._end.view}

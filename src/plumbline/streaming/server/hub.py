@@ -147,7 +147,7 @@ class Hub(Backlog):
 
     def waiting(self) -> int:
         """Return how many accepted sockets have not completed a request."""
-        return sum(not arrival.answered for arrival in self.door.waiting.values())
+        return self.door.unanswered + (len(self.acceptor.waiting) if self.acceptor else 0)
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
@@ -262,6 +262,11 @@ class Hub(Backlog):
         self._loop.call_later(self.settings.close_timeout_s, connection.abort)
         return lost
 
+    def between(self) -> None:
+        """Empty the accept queue while thousands are seen off in one turn."""
+        if self.acceptor is not None:
+            self.acceptor.between()
+
     def gone(self, connection: Writing, ended: Ended) -> None:
         """Forget a connection whose socket is closed."""
         self.connections.pop(connection.number, None)
@@ -273,20 +278,11 @@ class Hub(Backlog):
         self.watch.heartbeats.remove(connection)
         self.watch.gone(connection)
         self._leave(connection)
+        self.between()
         self.ledger.add(ended)
         if self.telemetry is not None:
             self.telemetry.closed(ended)
-        log.event(
-            logging.INFO,
-            "connection closed",
-            connection=connection,
-            code=ended.code,
-            reason=ended.reason,
-            by=ended.by,
-            clean=str(ended.clean).lower(),
-            idle_s=ended.idle_s,
-            age_s=ended.age_s,
-        )
+        log.event(logging.INFO, "connection closed", connection=connection, **ended.told())
 
     def _leave(self, connection: Writing) -> None:
         """Forget its subscriptions, its waiting requests, and that others wait for it."""

@@ -127,6 +127,11 @@ class Link:
         if count is not None:
             self.hold(data[count:])
 
+    def look(self) -> None:
+        """Read what is there already, as most requests are when a socket's turn comes: it saves an event."""
+        if self.fd >= 0:
+            self._readable()
+
     def reading(self, *, on: bool) -> None:
         """Go on reading, or stop: TCP then holds the other side."""
         if self.fd < 0:

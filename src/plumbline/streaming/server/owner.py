@@ -41,6 +41,9 @@ class Owner(Protocol):
             dropped: Messages that were forgotten; 0: none could be, and the connection has to be closed.
         """
 
+    def between(self) -> None:
+        """One of perhaps thousands that go in one turn is seen off."""
+
     def stalled(self, connection: Any) -> None:
         """The kernel takes no more bytes for this client."""
 

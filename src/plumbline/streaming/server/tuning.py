@@ -46,7 +46,7 @@ def apply(hub: Hub, changed: set[str]) -> None:
     hub.watch.configure()
     listener = hub.listener()
     if hub.acceptor is not None and listener is not None:
-        hub.acceptor.batch = settings.accept_batch
+        hub.acceptor.batch, hub.acceptor.most = settings.accept_batch, settings.max_arrivals
         tune(listener, settings)
         if "listen_backlog" in changed:
             listener.listen(settings.listen_backlog)

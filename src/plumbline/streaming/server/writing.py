@@ -219,6 +219,7 @@ class Writing:
     def ended(self) -> None:
         """Close: a client that sends no more is taken as gone."""
         self.link.close()
+        self.owner.between()
 
     def writable(self) -> None:
         """Go on writing: the half-written frame is out."""
@@ -280,12 +281,11 @@ class Writing:
             self._offer(frame, message, now)
 
     def _write(self, frame: bytes, now: float) -> None:
-        link = self.link
-        count = link.write_one(frame)
+        count = self.link.write_one(frame)
         if count is None:
             return
         self.last_io = now
-        if count != len(frame) or link.rest is not None:
+        if count != len(frame) or self.link.rest is not None:
             self._hold(frame[count:])
 
     def _hold(self, rest: bytes) -> None:
