@@ -1,21 +1,27 @@
 """What a WebSocket library costs a Python client, and what the Plumbline client adds.
 
-    python benchmarks/streaming/client_libraries.py
+    python benchmarks/streaming/client_libraries.py [--quick]
 
 A sender in a process of its own writes 100,000 messages of about 150 bytes as fast as they are taken; each client runs
 in a process of its own, decodes every message's JSON, and then holds 500 idle connections. CPU is the client's own.
+
+Bounds: one connection; sender and client share the machine's cores. Compare the rows, not the microseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import logging
 import multiprocessing
+import os
+import sys
 import time
 from itertools import count
 from multiprocessing.connection import Connection
 
+import common
 import psutil
 from picows import (
     WSFrame,
@@ -33,8 +39,9 @@ from websockets.asyncio.client import connect
 from plumbline.streaming.client import Client
 from plumbline.streaming.core.frames import text_frame
 
-MESSAGES = 100_000
-CONNECTIONS = 500
+QUICK = "PLUMBLINE_BENCH_QUICK"  # in the environment, since every client is a process of its own
+MESSAGES = 1000 if QUICK in os.environ else 100_000
+CONNECTIONS = 10 if QUICK in os.environ else 500
 HELLO = {"hello": {"client": "c", "version": 2}}
 DATA = {"model": "m7", "score": 0.93, "text": "x" * 60}
 
@@ -138,35 +145,47 @@ async def hold(library: str, url: str) -> float:
     return (psutil.Process().memory_info().rss - before) / CONNECTIONS / 1024
 
 
-def measure(library: str, url: str) -> None:
-    """Print one row."""
+def measure(library: str, url: str, tell: Connection) -> None:
+    """Measure in a process of its own, and tell the row."""
     work = {"websockets": with_websockets, "picows": with_picows, "plumbline": with_plumbline}[library]
     logging.getLogger("picows").setLevel(logging.ERROR)
     began = time.process_time()
     asyncio.run(work(url))
     cpu = (time.process_time() - began) / MESSAGES * 1e6
-    memory = f"{asyncio.run(hold(library, url)):.0f}" if library != "plumbline" else "-"
-    print(f"| {library} | {cpu:.1f} | {memory} |", flush=True)
+    memory = None if library == "plumbline" else round(asyncio.run(hold(library, url)), 1)
+    tell.send({"client": library, "cpu_us": round(cpu, 2), "resident_kib": memory})
 
 
-def main() -> None:
-    """Print the table."""
-    start = multiprocessing.get_context("spawn")
-    ours, theirs = start.Pipe()
-    server = start.Process(target=sender, args=(theirs,), daemon=True)
-    server.start()
-    url = f"ws://127.0.0.1:{ours.recv()}/"
+def decoding() -> dict[str, str | float | None]:
+    """Return the row of what every client has to do."""
     text = message(123_456)[4:].decode()
     began = time.process_time()
     for _ in range(MESSAGES):
         json.loads(text)
-    print("| Client | CPU per message, µs | Resident per idle connection, KiB |\n|---|---|---|")
-    print(f"| (decoding the JSON alone) | {(time.process_time() - began) / MESSAGES * 1e6:.1f} | - |")
+    cpu = (time.process_time() - began) / MESSAGES * 1e6
+    return {"client": "(decoding the JSON alone)", "cpu_us": round(cpu, 2), "resident_kib": None}
+
+
+def main() -> None:
+    """Measure each, print the rows and keep them."""
+    given = common.arguments(__doc__)
+    if given.quick and QUICK not in os.environ:
+        os.environ[QUICK] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    started, start = time.time(), multiprocessing.get_context("spawn")
+    ours, theirs = start.Pipe()
+    server = start.Process(target=sender, args=(theirs,), daemon=True)
+    server.start()
+    url, rows = f"ws://127.0.0.1:{ours.recv()}/", [decoding()]
     for library in ("websockets", "picows", "plumbline"):
-        client = start.Process(target=measure, args=(library, url))
+        client = start.Process(target=measure, args=(library, url, theirs))
         client.start()
+        rows.append(ours.recv())
         client.join()
     server.kill()
+    versions = {name: importlib.metadata.version(name) for name in ("websockets", "picows")}
+    common.save("client_libraries", given.quick, started, rows, versions=versions, bounds={"messages": MESSAGES})
+    common.table(["client", "us a message", "KiB idle"], [list(row.values()) for row in rows])
 
 
 if __name__ == "__main__":

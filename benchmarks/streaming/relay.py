@@ -1,7 +1,11 @@
 """What the relay costs: messages a second from one worker through the supervisor to all, and CPU time of each process.
 
-`python benchmarks/streaming/relay.py --workers 1 2 4 --messages 100000` prints a table. Processes are real, sockets
-are those of the supervisor, the broker is the supervisor's; there are no clients, so that only the relay is measured.
+    python benchmarks/streaming/relay.py [--quick] [--workers 1 2 4] [--messages 100000]
+
+Processes are real, sockets are those of the supervisor, the broker is the supervisor's; there are no clients, so that
+only the relay is measured. Figures are kept when the numbers of workers are those of the whole table.
+
+Bounds: 512 messages of 128 bytes under way; publisher and readers share the machine's cores.
 """
 
 import argparse
@@ -14,6 +18,7 @@ import subprocess
 import sys
 import time
 
+import common
 import uvloop
 
 from plumbline.streaming import Settings
@@ -23,6 +28,7 @@ from plumbline.streaming.workers.relay import RelayBroker
 from plumbline.streaming.workers.relay_server import RelayServer
 
 WINDOW = 512  # messages that the publisher has on their way
+WORKERS = [1, 2, 4]
 
 
 def cpu_s() -> float:
@@ -74,8 +80,8 @@ class Worker:
         print(json.dumps({"wall_s": time.perf_counter() - began, "cpu_s": cpu_s() - used}), flush=True)
 
 
-async def measure(workers: int, messages: int, size: int) -> None:
-    """Print one row."""
+async def measure(workers: int, messages: int, size: int) -> dict[str, float | None]:
+    """Print one row, and return it."""
     loop = asyncio.get_running_loop()
     server = RelayServer(LocalBroker(Settings(history_messages=100), "bench", loop.time))
     await server.start()
@@ -89,13 +95,14 @@ async def measure(workers: int, messages: int, size: int) -> None:
         await server.serve(ours, f"worker-{number}")
     for child in children:
         assert await loop.run_in_executor(None, child.stdout.readline) == "ready\n"
-    used, writes = cpu_s(), [session.link.writes for session in server.sessions]
+    links = [session.link for session in server.sessions]  # kept, since a session goes with its worker
+    used, writes = cpu_s(), sum(link.writes for link in links)
     for child in reversed(children):  # the publisher last
         child.stdin.write("go\n")
         child.stdin.flush()
     told = [json.loads(await loop.run_in_executor(None, child.stdout.readline)) for child in children]
     used = cpu_s() - used
-    writes = sum(session.link.writes for session in server.sessions) - sum(writes)
+    writes = sum(link.writes for link in links) - writes
     for child in children:
         child.wait()
         child.stdin.close()
@@ -104,18 +111,25 @@ async def measure(workers: int, messages: int, size: int) -> None:
     wall = max(one["wall_s"] for one in told)
     per = 1e6 / messages
     readers = [one["cpu_s"] * per for one in told[1:]]
-    print(
-        f"| {workers} | {messages / wall:,.0f} | {used * per:.1f} | {used * per / workers:.1f} "
-        f"| {told[0]['cpu_s'] * per:.1f} | {sum(readers) / len(readers) if readers else float('nan'):.1f} "
-        f"| {messages * workers / writes:.0f} |",
-        flush=True,
-    )
+    row = {
+        "workers": workers,
+        "messages_per_s": messages / wall,
+        "supervisor_us": used * per,
+        "worker_us": used * per / workers,
+        "publisher_us": told[0]["cpu_s"] * per,
+        "reader_us": sum(readers) / len(readers) if readers else None,
+        "messages_per_write": messages * workers / writes,
+    }
+    cells = (f"{value:,.1f}" if isinstance(value, float) else str(value) for value in row.values())
+    print("| " + " | ".join(cells) + " |", flush=True)
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in row.items()}
 
 
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--quick", action="store_true", help="few messages: checks that it works")
+    parser.add_argument("--workers", type=int, nargs="+", default=WORKERS)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--size", type=int, default=128, help="bytes of JSON text")
     parser.add_argument("--inside", type=int, nargs=4, help=argparse.SUPPRESS)
@@ -123,16 +137,16 @@ def main() -> None:
     if asked.inside:
         uvloop.run(Worker(*asked.inside).run())
         return
-    print(
-        f"{asked.messages:,} messages of {asked.size} bytes, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
-    )
+    started, messages = time.time(), 2000 if asked.quick else asked.messages
+    print(f"{messages:,} messages of {asked.size} bytes, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     print(
         "| workers | messages/s | supervisor us/message | us/message and worker | publisher us | reader us "
         "| messages/write |"
     )
     print("|---|---|---|---|---|---|---|")
-    for workers in asked.workers:
-        uvloop.run(measure(workers, asked.messages, asked.size))
+    rows = [uvloop.run(measure(workers, messages, asked.size)) for workers in asked.workers]
+    if asked.workers == WORKERS:
+        common.save("relay", asked.quick, started, rows, bounds={"messages": messages, "bytes": asked.size})
 
 
 if __name__ == "__main__":

@@ -1,18 +1,25 @@
 """How evenly the kernel spreads connections over workers that share a port, and what balancing makes of a late worker.
 
-`python benchmarks/streaming/spread.py` opens listening sockets as the supervisor does, connects, and counts who got how
-many. The second table lets the first worker take all, adds the others, and sheds and reconnects round by round.
+    python benchmarks/streaming/spread.py [--quick]
+
+It opens listening sockets as the supervisor does, connects, and counts who got how many: the most loaded worker through
+the mean. Then the first worker takes all, the others are added, and it sheds and reconnects round by round.
+
+Bounds: 100 to 4,000 connections on loopback, the median of five times.
 """
 
-import argparse
 import socket
 import statistics
+import time
+
+import common
 
 from plumbline.streaming.core.address import Address
 from plumbline.streaming.workers.balance import spread, surplus
 from plumbline.streaming.workers.listeners import Listeners
 
 CONNECTIONS = (100, 1000, 4000)
+LATE = 4000
 REPEATS = 5
 
 
@@ -61,17 +68,17 @@ class Port:
         self.listeners.close()
 
 
-def hashed(workers: int) -> list[float]:
+def hashed(workers: int, counts: tuple[int, ...]) -> dict[str, float]:
     """Return the median of max/mean for each number of connections."""
-    found = []
-    for count in CONNECTIONS:
+    found = {}
+    for count in counts:
         spreads = []
         for _ in range(REPEATS):
             port = Port(workers)
             port.connect(count)
             spreads.append(spread(port.counts()))
             port.close()
-        found.append(statistics.median(spreads))
+        found[str(count)] = round(statistics.median(spreads), 3)
     return found
 
 
@@ -91,15 +98,17 @@ def late(workers: int, clients: int) -> list[float]:
 
 
 def main() -> None:
-    """Print both tables."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    print("| workers | " + " | ".join(f"{count:,} connections" for count in CONNECTIONS) + " |")
-    print("|---|" + "---|" * len(CONNECTIONS))
-    for workers in (2, 4, 8):
-        print(f"| {workers} | " + " | ".join(f"{value:.3f}" for value in hashed(workers)) + " |", flush=True)
-    for workers in (2, 4):
-        rounds = ", ".join(f"{value:.2f}" for value in late(workers, 4000))
-        print(f"{workers} workers, 4,000 connections on the first; max/mean round by round: {rounds}", flush=True)
+    """Measure both, print them and keep them."""
+    given = common.arguments(__doc__)
+    started, counts, clients = time.time(), CONNECTIONS[: 1 if given.quick else None], 100 if given.quick else LATE
+    results = {
+        "hashed": {str(workers): hashed(workers, counts) for workers in (2, 4, 8)},
+        "late": {str(workers): [round(value, 2) for value in late(workers, clients)] for workers in (2, 4)},
+    }
+    common.save("spread", given.quick, started, results, bounds={"late": clients, "repeats": REPEATS})
+    common.table(["workers", *counts], [[workers, *found.values()] for workers, found in results["hashed"].items()])
+    for workers, values in results["late"].items():
+        print(f"{workers} workers, {clients:,} connections on the first, round by round: {values}")
 
 
 if __name__ == "__main__":
