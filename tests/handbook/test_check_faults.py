@@ -88,6 +88,7 @@ FAULTS = [
     (GUIDE, ".bash .fix #fix-limit", ".bash .fix", 0, "a .fix fence has one id"),
     (GUIDE, "#decoy-buffer", "#fix-limit", 0, "fence id 'fix-limit' is used twice, first on line 25"),
     (GUIDE, "{.bash .fix #fix-limit}", "bash", None, "has no fix: nothing is executable"),
+    (GUIDE, "{.bash .fix #fix-limit}", "{.bash .fix .extra #fix-limit}", None, "every step of its fix is .extra"),
     # commands, options, ids, settings
     (
         GUIDE,

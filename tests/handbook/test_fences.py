@@ -51,6 +51,8 @@ def test_any_text_gives_steps_or_faults(text: str) -> None:
         ("``` {.bash .fixx #a}", "unknown fence class 'fixx'; did you mean 'fix' or 'decoy'?"),
         ("``` {.bash .hotfix #a}", "unknown fence class 'hotfix'"),
         ("``` {.python .fix #a}", "is executed with bash"),
+        ("``` {.bash .decoy .extra #a}", "only a step of the fix can be .extra"),
+        ("``` {.bash .extra #a}", "only a step of the fix can be .extra"),
         ("``` {.bash .fix #Not_An_Id}", "lower case with hyphens"),
         ("``` {.bash .fix #a", "are not closed"),
         ("``` bash .fix #a", "outside of braces"),
@@ -61,6 +63,11 @@ def test_a_malformed_fence_is_told_with_its_line(first_line: str, said: str) -> 
         steps(f"# Page\n\n{first_line}\ntrue\n```\n")
     assert [line for line, _ in error.value.faults] == [3]
     assert said in str(error.value)
+
+
+def test_a_step_may_say_that_it_heals_nothing_by_itself() -> None:
+    page = fence("a", "fix", "true\n") + "\n" + fence("b", "fix .extra", "true\n")
+    assert [(step.id, step.kind, step.extra) for step in steps(page)] == [("a", "fix", False), ("b", "fix", True)]
 
 
 def test_an_id_that_is_used_twice_names_the_first_line() -> None:

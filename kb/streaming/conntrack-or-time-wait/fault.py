@@ -11,6 +11,16 @@ from plumbline.lab.errors import LabError
 LIMIT = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 MOST = 1 << 20  # entries of some 300 bytes in the kernel, gone with the lab's network namespace
 PER_ADDRESS = 50_000
+FULL_WITHIN_S = 300.0
+ENTRY = "-p tcp -d 10.1.4.9 --dport 443 --state ESTABLISHED -u SEEN_REPLY,ASSURED -t 432000"
+FILL = f"""
+conntrack -R flows
+echo > full
+while sleep 0.1; do
+    port=$(( ${{port:-1023}} + 1 ))
+    conntrack -I {ENTRY} -s 198.19.0.1 --sport "$port"
+done
+"""
 FIREWALL = """
 table inet firewall {
     chain input {
@@ -32,10 +42,12 @@ class FullTable(Fault):
     hurts_when = HurtsWhen(connect_ratio=0.9)
 
     def inject(self, lab: Lab) -> None:
-        """Begin to track, then fill the table to its limit, which is the machine's and is left alone.
+        """Begin to track, and fill the table to its limit, which is the machine's and is left alone.
+
+        Some more clients go on going away, ten a second: who waits for an entry to expire waits in vain.
 
         Raises:
-            LabError: The machine's limit is so high that filling it would cost too much memory.
+            LabError: The machine's limit is so high that filling it would cost too much memory, or it cannot be filled.
         """
         limit = int(LIMIT.read_text()) if LIMIT.exists() else 0
         if not 0 < limit <= MOST:
@@ -44,7 +56,12 @@ class FullTable(Fault):
         lab.spawn("firewall", "nft", "-f", "firewall.nft")
         with (lab.folder / "flows").open("w") as flows:
             flows.writelines(map(_flow, range(limit)))
-        lab.spawn("fill", "conntrack", "-R", "flows")
+        lab.spawn("fill", "sh", "-c", FILL)
+        full, deadline = lab.folder / "full", time.monotonic() + FULL_WITHIN_S
+        while not full.exists():  # a table that is still being filled would take back what the guide's steps give
+            if time.monotonic() > deadline:
+                raise LabError(f"the table was not full within {FULL_WITHIN_S:.0f} s")
+            time.sleep(0.05)
 
     def logs(self, lab: Lab) -> str:
         """Return what an operator would paste: conntrack's counters, and the kernel's own line for this namespace."""
@@ -63,5 +80,4 @@ class FullTable(Fault):
 
 def _flow(number: int) -> str:
     block, port = divmod(number, PER_ADDRESS)
-    ends = f"-s 198.18.0.{block + 1} -d 10.1.4.9 --sport {1024 + port} --dport 443"
-    return f"-I -p tcp {ends} --state ESTABLISHED -u SEEN_REPLY,ASSURED -t 600\n"
+    return f"-I {ENTRY} -s 198.18.0.{block + 1} --sport {1024 + port}\n"

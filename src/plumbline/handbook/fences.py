@@ -13,7 +13,8 @@ _ATTRIBUTE = re.compile(
 )
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _KINDS = ("fix", "decoy")
-_BARE = re.compile(r"\.(?:fix|decoy)\b")
+_EXTRA = "extra"
+_BARE = re.compile(r"\.(?:fix|decoy|extra)\b")
 _MISSPELT = re.compile(r"fix\w+|decoy\w+|\w*fix|\w*decoy")
 _SHELLS = ("bash", "sh", "shell")
 
@@ -27,12 +28,15 @@ class Step:
         kind: `fix` or `decoy`.
         code: The shell code, without the fence's indentation.
         line: Line of the opening fence, from 1.
+        extra: A step of the fix that heals nothing by itself: relief, making sure, prevention. The proof executes it,
+            and the fix works without it.
     """
 
     id: str
     kind: Kind
     code: str
     line: int
+    extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def scan_fences(found: list[Fence]) -> tuple[list[Step], list[tuple[int, str]]]:
             faults.append((fence.line, fault))
         elif kind is not None:
             first[name] = fence.line
-            steps.append(Step(name, kind, fence.code, fence.line))
+            steps.append(Step(name, kind, fence.code, fence.line, extra=_EXTRA in _classes(fence.info)))
     return steps, faults
 
 
@@ -144,8 +148,10 @@ def _read(info: str) -> tuple[Kind | None, str, str | None]:
         bare = _BARE.search(info)
         return None, "", f"'{bare[0]}' has no effect outside of braces: write ``` {{.bash .fix #id}}" if bare else None
     parts = list(_ATTRIBUTE.finditer(info.strip("{} \t")))
-    classes = [part["class"] for part in parts if part["class"]]
+    classes = _classes(info)
     kinds = [kind for kind in _KINDS if kind in classes]
+    if _EXTRA in classes and "fix" not in kinds:
+        return None, "", "only a step of the fix can be .extra: write ``` {.bash .fix .extra #id}"
     if not kinds:
         near = next((name for name in classes if _MISSPELT.fullmatch(name)), None)
         return None, "", f"unknown fence class '{near}'; did you mean 'fix' or 'decoy'?" if near else None
@@ -154,6 +160,10 @@ def _read(info: str) -> tuple[Kind | None, str, str | None]:
     ids = [part["id"] for part in parts if part["id"]]
     kind: Kind = "fix" if kinds == ["fix"] else "decoy"
     return kind, ids[0] if ids else "", _fault(kind, ids, classes, info)
+
+
+def _classes(info: str) -> list[str]:
+    return [part["class"] for part in _ATTRIBUTE.finditer(info.strip("{} \t")) if part["class"]]
 
 
 def _fault(kind: Kind, ids: list[str], classes: list[str], info: str) -> str | None:

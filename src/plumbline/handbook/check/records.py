@@ -92,5 +92,8 @@ def _decoys(view: View, source: str, problem: Problem, guide: Guide) -> Iterator
             yield Complaint(
                 guide.source, step.line, unknown("decoy fence", step.id, declared, f"is not declared in {source}")
             )
-    if not any(step.kind == "fix" for step in steps):
+    fixes = [step for step in steps if step.kind == "fix"]
+    if not fixes:
         yield Complaint(guide.source, 1, "has no fix: nothing is executable (``` {.bash .fix #id})")
+    elif all(step.extra for step in fixes):
+        yield Complaint(guide.source, fixes[0].line, "every step of its fix is .extra: one of them has to heal")

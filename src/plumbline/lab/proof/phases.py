@@ -243,17 +243,16 @@ def fix(stage: Stage, course: Course) -> str:
     return f"executed {len(stage.subject.fixes)} of {len(stage.subject.fixes)} steps of the guide: {done}"
 
 
-def apply(stage: Stage, step: Step) -> str:
-    """Execute one step and return what it printed.
+def apply(stage: Stage, step: Step, limit_s: float | None = None) -> str:
+    """Execute one step, for `limit_s` seconds at most (None: the patience's), and return what it printed.
 
     Raises:
         PhaseError: It fails or does not end.
     """
-    outcome = stage.lab.run(step.code, timeout_s=stage.patience.step_s)
+    long_s = stage.patience.step_s if limit_s is None else limit_s
+    outcome = stage.lab.run(step.code, timeout_s=long_s)
     if outcome.code is None:
-        raise PhaseError(
-            f"step '{step.id}' does not end within {stage.patience.step_s:.0f} s: {_short(outcome.output)}"
-        )
+        raise PhaseError(f"step '{step.id}' does not end within {long_s:.0f} s: {_short(outcome.output)}")
     if outcome.code != 0:
         raise PhaseError(f"step '{step.id}' fails with exit code {outcome.code}: {_short(outcome.output)}")
     return outcome.output
