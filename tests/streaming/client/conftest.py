@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from websockets.asyncio.server import serve
 
-from plumbline.streaming.client import BackoffPolicy, Client, Options
+from plumbline.streaming.client import BackoffPolicy, Client, Options, Position
 
 PATIENCE_S = 30  # how long a test waits for what must happen; never a measure of speed
 SOON = BackoffPolicy(floor_s=0.005, base_s=0.02, cap_s=0.1, stable_s=0.05)
@@ -164,3 +164,17 @@ def gateway_of():
         return await Scripted().start(**options)
 
     return begin
+
+
+def at(offset, epoch="e"):
+    return Position(epoch, offset)
+
+
+async def eventually(true):
+    """Wait until something is true; the test's own patience ends it if it never is."""
+    while not true():  # noqa: ASYNC110 - another program's doing has no event here
+        await asyncio.sleep(0.01)
+
+
+async def offsets(reader, count):
+    return [(await anext(reader)).position.offset for _ in range(count)]
