@@ -1,12 +1,15 @@
 """A client of plain bytes, and a bystander that every test has: what a bad client does is felt by nobody else."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
 import struct
+import time
 from urllib.parse import urlsplit
 
+import jwt
 import pytest
 import uvloop
 from websockets.sync.client import connect
@@ -21,6 +24,7 @@ HEADERS = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": KEY,
 }
+SECRET = b"a secret for these tests only, and of 32 bytes"
 LIMIT = 70_000  # bytes of a message: more than 65,536, so that every form of length is allowed
 QUICK = {
     "max_message_bytes": LIMIT,
@@ -66,15 +70,31 @@ class Bystander:
 
 
 @pytest.fixture
-def gateway(request):
-    """Return the shared gateway, or one with this test's own settings (`@pytest.mark.parametrize(..., indirect)`)."""
-    return request.getfixturevalue("shared")
+def gateway(request, tmp_path, shared):
+    """Return the shared gateway, or one with the settings of the test's `with_settings` marker."""
+    mark = request.node.get_closest_marker("with_settings")
+    if mark is None:
+        yield shared
+        return
+    path = tmp_path / "secret"
+    path.write_bytes(SECRET)
+    own = {key: str(path) if value == "SECRET" else value for key, value in mark.args[0].items()}
+    running = Running(uvloop.new_event_loop, settings=own)
+    yield running
+    running.stop()
+
+
+def signed(**claims):
+    said = {"sub": "ada", "exp": time.time() + 3600, "channels": {"subscribe": ["a"], "publish": ["a"]}, **claims}
+    return jwt.encode(said, SECRET, algorithm="HS256")
 
 
 @pytest.fixture(autouse=True)
 def bystander(gateway):
-    """Have another client on the gateway, from before the test to after it."""
-    with connect(gateway.url, compression=None, proxy=None) as link:
+    """Have another client on the gateway, from before the test to after it; where tokens are asked for, it has one."""
+    token = {"Authorization": f"Bearer {signed(channels={'subscribe': ['bystander-*']})}"}
+    more = token if gateway.gateway.settings.token_keys else {}
+    with connect(gateway.url, compression=None, proxy=None, additional_headers=more) as link:
         other = Bystander(gateway, link)
         other.hears()
         yield other
@@ -166,6 +186,15 @@ class Wire:
     def close(self):
         self.file.close()
         self.sock.close()
+
+
+def close_code_of(wire):
+    """Return the code of the close frame, wherever in the stream it stands; None if the reset swallowed it."""
+    with contextlib.suppress(TimeoutError, ConnectionResetError):
+        while (got := wire.read()) is not None:
+            if got[0] == CLOSE:
+                return struct.unpack("!H", got[1][:2])[0]
+    return None
 
 
 def masked(payload, mask):

@@ -1,10 +1,18 @@
 """The page says what the tests cover."""
 
-from .table import PAGE, rows, table
+import re
+
+from .table import HERE, PAGE, rows, table
 
 
 def test_the_pages_table_is_that_of_the_tests():
     assert table() in PAGE.read_text(), "run python tests/streaming/conformance/table.py"
+
+
+def test_every_file_that_the_page_names_is_there():
+    named = re.findall(r"`(test_\w+\.py)`", PAGE.read_text())
+    assert len(set(named)) >= 8
+    assert [name for name in named if not (HERE / name).is_file()] == []
 
 
 def test_every_section_that_binds_servers_is_covered():

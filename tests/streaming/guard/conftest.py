@@ -8,6 +8,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from plumbline.streaming.core.counters import Counters
+from plumbline.streaming.core.request import Request
+from plumbline.streaming.core.settings import Settings
+from plumbline.streaming.server.guard import Guard
+
 NOW = 1_800_000_000.0  # the clock of these tests, in seconds since 1970
 CANARY = "canary-in-the-token"  # if this is found anywhere, a token was
 
@@ -72,3 +77,69 @@ def token(key, *, kid=None, algorithm=None, headers=None, now=NOW, **claims):
 def token_maker():
     """Return the function that signs tokens."""
     return token
+
+
+class Connection:
+    def __init__(self, identity):
+        self.identity = identity
+        self.said = []
+
+    def deliver(self, message, now):
+        self.said.append(json.loads(message.payload))
+
+
+class Owner:
+    """Stands where the hub stands; its two clocks run together, from different beginnings."""
+
+    def __init__(self, **settings):
+        self.settings = Settings(**settings)
+        self.counters = Counters()
+        self.clock = 0.0
+        self.ended = []
+        self.over = []
+        self.reads = {}
+        self.guard = Guard(self, wall=lambda: NOW + self.clock)
+
+    def now(self):
+        return 50.0 + self.clock
+
+    def end(self, connection, code, sentence):
+        self.ended.append((connection, code, sentence))
+
+    def subscriptions(self, connection):
+        return self.reads.get(connection, ())
+
+    def end_subscription(self, connection, channel, code, sentence, *, again):
+        self.over.append((channel, code, again))
+
+    def later(self, seconds):
+        self.clock += seconds
+        self.guard.check(self.now())
+
+    def open(self, request):
+        connection = Connection(self.guard.identify(request, "g-1"))
+        self.guard.opened(connection)
+        return connection
+
+
+@pytest.fixture
+def guarded(keys):
+    """Return a function that makes a gateway with tokens of this key."""
+
+    def make(algorithm="EdDSA", **settings):
+        return Owner(token_keys=str(keys[algorithm].path), **{"token_leeway_s": 0, **settings})
+
+    return make
+
+
+def websocket(**headers):
+    query = headers.pop("query", "")
+    return Request("GET", "/", query, {"upgrade": "websocket", **headers})
+
+
+def bearer(text):
+    return websocket(authorization=f"Bearer {text}")
+
+
+def codes(owner):
+    return [code for _, code, _ in owner.ended]
