@@ -69,7 +69,9 @@ def encode_read(value: Any) -> bytes:
         text = _write(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return encode_data(value)
-    return encode_data(value) if b"null" in text else text  # it writes infinities as null
+    if b"null" in text:  # it writes infinities as null
+        return encode_data(value)
+    return bytes(memoryview(text))  # msgspec leaves half as much again behind the text, and a history would keep it
 
 
 def quoted(text: str) -> bytes:
