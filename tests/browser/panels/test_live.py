@@ -55,7 +55,7 @@ class Practice:
 
     def wait_for(self, pattern: str, times: int = 1) -> None:
         with self.heard:
-            came = self.heard.wait_for(lambda: len(re.findall(pattern, self.said)) >= times, timeout=60)
+            came = self.heard.wait_for(lambda: len(re.findall(pattern, self.said)) >= times, timeout=180)
             assert came, f"'{pattern}' never came:\n{self.said}"
 
     def type(self, line: str) -> None:
@@ -64,7 +64,7 @@ class Practice:
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         self.reader.join(10)
         os.close(self.terminal)
 
@@ -81,7 +81,7 @@ def test_on_a_healthy_lab_the_run_is_green_and_shows_its_numbers(handbook: str, 
     page.goto(handbook + GUIDE)
     run(page)
     expect(panel(page)).to_have_attribute("data-state", "finished")
-    expect(panel(page).locator(".pl-status")).to_have_text("✓ok")
+    expect(panel(page).locator(".pl-status"), panel(page).inner_text()).to_have_text("✓ok")
     expect(panel(page).locator("meter").first).to_be_visible()
     expect(panel(page).get_by_role("status")).to_contain_text("Finished, ok:")
     expect(panel(page).get_by_role("button", name="Watch until green")).to_be_hidden()
@@ -103,9 +103,9 @@ def test_by_keyboard_alone_a_reader_runs_the_diagnostic(handbook: str, page: Pag
 
 
 def test_a_run_that_takes_its_time_can_be_cancelled(handbook: str, page: Page) -> None:
-    page.goto(f"{handbook}/troubleshooting/streaming/idle-timeout-mismatch/")
+    page.goto(f"{handbook}/troubleshooting/")
     with page.expect_request(lambda one: one.method == "DELETE") as sent:
-        run(page)  # it listens to a quiet connection for seconds
+        run(page)  # all of them, and one listens to a quiet connection for seconds
         panel(page).get_by_role("button", name="Cancel").click()
     assert (answer := sent.value.response()) is not None
     assert answer.status == 202
@@ -115,9 +115,9 @@ def test_a_run_that_takes_its_time_can_be_cancelled(handbook: str, page: Page) -
 def test_all_diagnostics_run_from_the_overview_and_each_row_leads_to_its_guide(handbook: str, page: Page) -> None:
     page.goto(f"{handbook}/troubleshooting/")
     run(page)
-    expect(panel(page)).to_have_attribute("data-state", "finished", timeout=30_000)
+    expect(panel(page)).to_have_attribute("data-state", "finished", timeout=180_000)
     rows = panel(page).locator(".pl-overview tbody tr")
-    expect(rows).to_have_count(5)
+    expect(rows).to_have_count(len(page.request.get(f"{handbook}/api/diagnostics").json()["diagnostics"]))
     expect(panel(page).locator(".pl-status--critical, .pl-status--warning")).to_have_count(0)
     rows.filter(has_text="slow consumer").get_by_role("link").click()
     expect(page).to_have_url(re.compile(GUIDE))
@@ -128,13 +128,13 @@ def test_a_fault_is_red_on_the_page_until_a_person_has_mended_it(practice: Pract
     page.goto(handbook + GUIDE)
     run(page)
     expect(panel(page)).to_have_attribute("data-state", "finished")
-    expect(panel(page).locator(".pl-status")).to_have_text(re.compile("critical|warning"))
+    expect(panel(page).locator(".pl-status"), panel(page).inner_text()).to_have_text(re.compile("critical|warning"))
     cause = panel(page).locator("a[href^='#cause-']")
     expect(page.locator(str(cause.get_attribute("href")))).to_be_visible()
     panel(page).get_by_role("button", name="Watch until green").click()
     expect(panel(page)).to_have_attribute("data-state", "watching")
     practice.type("fix")
-    expect(panel(page).locator(".pl-panel__message")).to_contain_text("Green after", timeout=60_000)
+    expect(panel(page).locator(".pl-panel__message")).to_contain_text("Green after", timeout=180_000)
     expect(panel(page).locator(".pl-status")).to_have_text("✓ok")
     practice.type("watch")
-    assert practice.process.wait(60) == 0, practice.said
+    assert practice.process.wait(180) == 0, practice.said
