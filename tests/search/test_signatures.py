@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 from hypothesis import assume, given
@@ -35,6 +36,19 @@ def test_a_pattern_that_backtracks_without_end_is_cut_off_and_reported():
     matches = hostile.search("a" * 60 + "! and plain text", budget_s=0.5)
     assert matches.untried == 1
     assert 1 in matches.found
+
+
+def test_time_in_which_others_compute_does_not_count():
+    class Interrupted(str):
+        """A text whose preparation takes long because another thread has the processor."""
+
+        __slots__ = ()
+
+        def casefold(self) -> str:
+            time.sleep(0.1)
+            return super().casefold()
+
+    assert Signatures([(0, "one")]).search(Interrupted("one"), budget_s=0.05).untried == 0
 
 
 def test_no_pattern_is_tried_after_the_budget_is_spent():
