@@ -3,13 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="$PWD/.venv/bin"
-export PATH="$bin:$PATH"
+export PATH="$bin:$PATH:/usr/sbin:/sbin" # haproxy, nginx and nft are where Debian puts what only root has on the PATH
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 bash deploy/lint.sh
 bash deploy/site.sh --both
 "$bin/coverage" erase
 say "tests, side by side"
-"$bin/pytest" -q -n 2 --dist loadfile -m "not proof and not browser" --cov --cov-report= "$@"
+"$bin/pytest" -q -n 2 --dist loadfile -m "not proof and not browser" --durations=25 --cov --cov-report= "$@"
 say "proofs and browser tests"
 # One proof puts the gateway into a control group. Root may make one; for others their systemd can delegate one.
 delegated=()
