@@ -127,22 +127,24 @@ def _floor(results: dict[str, Any], size: int) -> str:
 
 def saturation(kept: dict[str, Any]) -> list[str]:
     """Return the section."""
-    results = kept["results"]
-    rows = [
-        [
-            name,
-            f"{one['deliveries_per_s']:,.0f}",
-            one["nats_ratio"] if one["nats_ratio"] is not None else "-",
-            one["cpu_us_per_delivery"],
-            one["lost"],
-            one["bottleneck"],
+    parts = ["## Saturation"]
+    for readers, results in kept["results"].items():
+        rows = [
+            [
+                name,
+                f"{one['deliveries_per_s']:,.0f}",
+                one["nats_ratio"] if one["nats_ratio"] is not None else "-",
+                one["cpu_us_per_delivery"],
+                one["lost"] + one["repeated"],
+                one["bottleneck"],
+            ]
+            for name, one in results.items()
         ]
-        for name, one in results.items()
-    ]
-    rates = [one["deliveries_per_s"] for one in results.values()]
-    plot = bars("Deliveries per second", list(results), rates, x="per second")
-    head = ["", "deliveries/s", "times nats-server", "CPU per delivery, us", "lost", "what bound it"]
-    return ["## Saturation", table(head, rows), plot, _missing(kept)]
+        rates = [one["deliveries_per_s"] for one in results.values()]
+        head = [f"{readers} readers", "deliveries/s", "times nats-server", "CPU per delivery, us"]
+        parts.append(table([*head, "lost or twice", "what bound it"], rows))
+        parts.append(bars(f"Deliveries per second, {readers} readers", list(results), rates, x="per second"))
+    return [*parts, _missing(kept)]
 
 
 def scaling(kept: dict[str, Any]) -> list[str]:
