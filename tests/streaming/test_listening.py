@@ -40,4 +40,4 @@ def test_a_gateway_serves_a_socket_that_it_inherits(process, tmp_path):
 def test_what_is_no_tcp_socket_is_not_adopted():
     one, other = socket.socketpair()
     with one, other, pytest.raises(OSError, match="no TCP socket"):
-        adopt(one.fileno(), 16)
+        adopt(one.fileno())

@@ -206,29 +206,27 @@ class Acceptor:
             self._failures, self._pause_s = 0, FIRST_PAUSE_S
 
 
-def listen_tcp(host: str, port: int, backlog: int, *, reuse_port: bool = False) -> socket.socket:
+def listen_tcp(host: str, port: int, backlog: int) -> socket.socket:
     """Return a listening TCP socket.
 
     Args:
         host: An address of this machine.
         port: 0 takes a free one.
         backlog: Connections that may wait to be accepted.
-        reuse_port: Share the port with other processes of the same user that ask for it too (`SO_REUSEPORT`); the
-            kernel spreads new connections over them by a hash of the addresses.
 
     Raises:
-        OSError: The address is taken, is none of this machine, or this machine cannot share ports.
+        OSError: The address is taken, or is none of this machine.
     """
-    if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
-        raise OSError(errno.ENOPROTOOPT, "this system cannot share a port between processes (SO_REUSEPORT)")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=backlog, reuse_port=reuse_port)
+    listener = socket.create_server((host, port), family=family, backlog=backlog)
     listener.setblocking(False)
     return listener
 
 
-def adopt(fd: int, backlog: int) -> socket.socket:
+def adopt(fd: int) -> socket.socket:
     """Return the TCP socket that was handed over as this descriptor: by a supervisor, or by systemd as number 3.
+
+    It may listen already, or not yet.
 
     Raises:
         OSError: There is no such descriptor, or it is no TCP socket.
@@ -239,7 +237,6 @@ def adopt(fd: int, backlog: int) -> socket.socket:
         raise OSError(errno.ENOTSOCK, f"descriptor {fd} is no TCP socket")
     listener.setblocking(False)
     listener.set_inheritable(False)
-    listener.listen(backlog)
     return listener
 
 

@@ -25,6 +25,7 @@ from plumbline.streaming.server.guard import TOKEN_SETTINGS, keyring
 from plumbline.streaming.server.hub import Hub
 from plumbline.streaming.server.lastend import LastEnd
 from plumbline.streaming.server.outlook import Outlook
+from plumbline.streaming.server.sharedport import bind_shared
 from plumbline.streaming.server.tls import Certificate
 from plumbline.streaming.server.tuning import apply, demand_safety, note_backlog, tune
 
@@ -104,6 +105,7 @@ class Gateway(Outlook):
         hub = self._running = Hub(self._first, secrets.token_hex(4), tls, self._broker)
         try:
             await hub.start()
+            listener.listen(hub.settings.listen_backlog)  # where the port is shared, only from now on
         except BaseException:
             self._running = None
             hub.close()
@@ -254,10 +256,11 @@ class Gateway(Outlook):
         return {"connections": len(hub.connections), "within_s": within_s}
 
     def _listen(self) -> socket.socket:
-        backlog = self._first.listen_backlog
         if self._listen_fd is not None:
-            listener = adopt(self._listen_fd, backlog)
+            listener = adopt(self._listen_fd)
+        elif self._reuse_port:
+            listener = bind_shared(self.address.host, self.address.port)
         else:
-            listener = listen_tcp(self.address.host, self.address.port, backlog, reuse_port=self._reuse_port)
+            listener = listen_tcp(self.address.host, self.address.port, self._first.listen_backlog)
         self.address = Address(*listener.getsockname()[:2])
         return listener

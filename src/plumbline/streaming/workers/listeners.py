@@ -2,8 +2,9 @@
 
 The supervisor opens them and workers inherit them. A worker that dies or is replaced therefore closes no accept queue:
 connections in it wait for the next worker instead of being reset, which is what closing one of several `SO_REUSEPORT`
-listeners does (`net.ipv4.tcp_migrate_req` is 0 by default). Where the kernel does not spread connections over such
-listeners (macOS gives them all to the newest) the workers share one.
+listeners does (`net.ipv4.tcp_migrate_req` is 0 by default). A new one is bound only: its first worker calls `listen`
+when it can serve, so that no client waits for a process that is still starting. Where the kernel does not spread
+connections over such listeners (macOS gives them all to the newest) the workers share one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 
 from plumbline.streaming.core.address import Address
 from plumbline.streaming.server.acceptor import listen_tcp
+from plumbline.streaming.server.sharedport import bind_shared
 
 
 class Listeners:
@@ -38,14 +40,14 @@ class Listeners:
             self.address = address.bound(self._first.getsockname()[1])
 
     def open(self) -> socket.socket:
-        """Return a listening socket for one more worker.
+        """Return a socket for one more worker; where each has its own, the worker makes it listen when it can serve.
 
         Raises:
             OSError: There are no descriptors left.
         """
         if not self._spread:
             return self._first.dup()
-        return listen_tcp(self.address.host, self.address.port, self.backlog, reuse_port=True)
+        return bind_shared(self.address.host, self.address.port)
 
     def close(self) -> None:
         """Give up the port, as far as no other socket of ours is open on it."""
@@ -59,12 +61,4 @@ class Listeners:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address.host, address.port))
             port = probe.getsockname()[1]
-        reserved = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            reserved.bind((address.host, port))
-        except OSError:
-            reserved.close()
-            raise
-        return reserved
+        return bind_shared(address.host, port)
