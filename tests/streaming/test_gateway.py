@@ -149,9 +149,11 @@ def test_a_foreign_page_may_not_connect_unless_the_settings_name_it(start, raw):
 
 
 def test_who_does_not_complete_a_request_is_dropped_and_counted(start, raw, until):
-    gateway = start(settings={"handshake_timeout_s": 0.05})
+    gateway = start(settings={"handshake_timeout_s": 600})
     with socket.create_connection((gateway.gateway.address.host, gateway.gateway.address.port), PATIENCE_S) as slow:
         slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        assert raw(gateway).status == 101  # what was said before has been read, too
+        gateway.set(handshake_timeout_s=0.05)
         until(lambda: gateway.stats["handshake_timeouts"] == 1, "the handshake time-out")
         assert slow.recv(12) == b"HTTP/1.1 408"
     assert gateway.stats["handshakes_waiting"] == 0
@@ -180,7 +182,7 @@ def test_a_client_that_vanishes_is_lost_and_not_clean(start, raw, until):
 
 
 def test_a_silent_client_is_pinged_and_a_dead_one_is_closed_with_its_code(start, client, raw, until):
-    gateway = start(settings={"heartbeat_interval_s": 0.05, "heartbeat_timeout_s": 0.2, "close_timeout_s": 0.05})
+    gateway = start(settings={"heartbeat_interval_s": 0.05, "heartbeat_timeout_s": 1.0, "close_timeout_s": 0.05})
     alive, dead = client(gateway), raw(gateway)
     assert dead.read() == (9, b"")
     assert dead.read_close() == (4010, "no answer to a ping")

@@ -196,7 +196,7 @@ def test_a_program_that_publishes_waits_too(stalled):
 
 def test_a_held_publisher_is_not_taken_for_dead(stalled, until):
     gateway, _, _, publisher, _ = stalled
-    gateway.set(heartbeat_interval_s=0.05, heartbeat_timeout_s=0.1)
+    gateway.set(heartbeat_interval_s=0.05, heartbeat_timeout_s=1.0)
     until(lambda: gateway.stats["closes"].get("heartbeat-timeout"), "the end of the one that does not read")
     publisher.ask(id=5, ping="still here")
 

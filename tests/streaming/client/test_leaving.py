@@ -12,7 +12,7 @@ def test_a_peer_that_is_gone_without_a_word_is_noticed(scripted):
             await gateway.until(lambda: gateway.opened == 2)
             assert client.counts.disconnected == 1
 
-    scripted(test, ping_interval_s=0.05, ping_timeout_s=0.1)
+    scripted(test, ping_interval_s=0.05, ping_timeout_s=0.5)
 
 
 def test_a_gateway_that_is_busy_talking_counts_as_alive(scripted):
