@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE_S = 20
+PATIENCE_S = 30
 
 
 def binary():
@@ -97,9 +97,9 @@ class Server:
             self.child.wait()
 
 
-async def eventually(true, what="it"):
+async def eventually(true, what="it", patience_s=PATIENCE_S):
     """Wait until this holds, and return what it gave; it may be a coroutine function."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while time.monotonic() < end:
         found = true()
         if inspect.isawaitable(found):
@@ -107,4 +107,4 @@ async def eventually(true, what="it"):
         if found:
             return found
         await asyncio.sleep(0.005)
-    raise AssertionError(f"waited {PATIENCE_S} s for {what}")
+    raise AssertionError(f"waited {patience_s} s for {what}")

@@ -6,30 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from cluster.gatewaylab import Gateway
 from cluster.natslab import PATIENCE_S, eventually
 from cluster.test_regions import LIMITS
 from websockets.sync.client import connect
 
 from plumbline.streaming.cluster import regions
 from plumbline.streaming.cluster.link import Link
-
-
-class Gateway:
-    """`plumb gateway serve --broker` as a process."""
-
-    def __init__(self, folder, name, server, *words):
-        self.log_path = folder / f"{name}.log"
-        command = [sys.executable, "-m", "plumbline.streaming", "--listen", "127.0.0.1:0", "--broker", server.url]
-        with self.log_path.open("wb") as log:
-            self.child = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=log, text=True)
-        line = self.child.stdout.readline()
-        assert line, self.log_path.read_text()
-        self.url = json.loads(line)["url"]
-
-    def kill(self):
-        self.child.kill()
-        self.child.wait()
-        self.child.stdout.close()
 
 
 class Client:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from plumbline.streaming.cluster.ahead import caught_up
 from plumbline.streaming.cluster.attended import AttendedChannels
 from plumbline.streaming.cluster.blocks import Head
 from plumbline.streaming.cluster.kept import Kept, past_of
@@ -226,15 +227,11 @@ class NatsBroker:
         if kept is None:
             head = await self._writer.born(channel)
             kept = Kept(head.birth, head.offset)
-        epoch = self.epoch(kept.birth)
-        if copy.mirror and since is not None and since.epoch == epoch and since.offset > kept.offset:
-            raise BrokerError(  # not lost: it is on its way, or stays where home's disk is
-                "unavailable",
-                f"region {copy.region} has '{channel}' up to offset {kept.offset} and has yet to get the rest, up to "
-                f"{since.offset}, from region {copy.home}; try again in 1 s",
-            )
+        if copy.mirror and since is not None and since.epoch == self.epoch(kept.birth) and since.offset > kept.offset:
+            await caught_up(self.link, copy, channel, kept, since.offset)
+            kept = await self._reads.read(channel) or kept
         bounds = Bounds.of(self._rules.of(channel))
-        return past_of(kept, epoch, since, limit, bounds, time.time(), part=part)
+        return past_of(kept, self.epoch(kept.birth), since, limit, bounds, time.time(), part=part)
 
     async def _head(self, channel: str) -> Position:
         self.where()
