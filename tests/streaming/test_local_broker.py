@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from plumbline.streaming import Settings
 from plumbline.streaming.core.broker import Position
-from plumbline.streaming.core.history import Bounds, History
+from plumbline.streaming.core.history import CHANNEL_BYTES, MESSAGE_BYTES, Bounds, History
 from plumbline.streaming.core.idempotency import Keys
 from plumbline.streaming.core.local import LocalBroker
 
@@ -52,13 +52,14 @@ def told(method, *args):
 
 
 def test_all_histories_together_are_bounded_and_the_quietest_channel_pays():
-    broker = opened(history_total_bytes=65536, history_bytes=40000, history_messages=1000)
+    room = 2 * (CHANNEL_BYTES + 8 * (4096 + MESSAGE_BYTES))
+    broker = opened(history_total_bytes=room, history_bytes=40000, history_messages=1000)
     for channel in ("quiet", "loud"):
         for _ in range(8):
             told(broker.publish, channel, b"x" * 4096, None)
-    assert broker.history_bytes == 65536
+    assert broker.history_bytes == room
     told(broker.publish, "loud", b"x" * 4096, None)
-    assert broker.history_bytes == 65536
+    assert broker.history_bytes == room
     assert len(told(broker.past, "quiet", None, 100).entries) == 7
     assert len(told(broker.past, "loud", None, 100).entries) == 9
     broker.configure(Settings(history_total_bytes=65536, history_messages=0))
@@ -66,12 +67,23 @@ def test_all_histories_together_are_bounded_and_the_quietest_channel_pays():
     assert told(broker.past, "loud", None, 100).entries == ()
 
 
+def test_a_channel_that_is_full_and_published_to_is_not_the_quietest():
+    """Its size stays the same: each message takes the place of one as long."""
+    one = CHANNEL_BYTES + 40 * (4096 + MESSAGE_BYTES)
+    broker = opened(history_total_bytes=2 * one, history_bytes=40 * 4096, history_messages=40)
+    for channel in ["loud"] * 40 + ["quiet"] * 40 + ["loud"]:
+        told(broker.publish, channel, b"x" * 4096, None)
+    told(broker.publish, "third", b"x" * 4096, None)
+    assert len(told(broker.past, "loud", None, 100).entries) == 40
+    assert len(told(broker.past, "quiet", None, 100).entries) == 38
+
+
 def test_a_forgotten_channel_takes_its_history_along():
     broker = opened(max_channels=2)
     for channel in ("a", "b", "c"):
         told(broker.publish, channel, b"12345", None)
     assert len(broker) == 2
-    assert broker.history_bytes == 10
+    assert broker.history_bytes == 2 * (CHANNEL_BYTES + MESSAGE_BYTES + 5)
     assert told(broker.head, "a").offset == 0
 
 

@@ -45,7 +45,7 @@ class ChannelSettings:
         per_channel=True,
     )
     history_bytes: int = setting(
-        256 << 10, "By", 256, 1 << 30, "Bytes of a channel's messages that are kept.", per_channel=True
+        256 << 10, "By", 256, 1 << 30, "Bytes of the data of a channel's messages that are kept.", per_channel=True
     )
     history_s: float = setting(
         300.0, "s", 0.05, 30 * 86400, "Time for which a channel's messages are kept.", per_channel=True

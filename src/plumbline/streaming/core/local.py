@@ -38,7 +38,7 @@ class LocalBroker:
         self._streams: dict[str, _Stream] = {}
         self._unread: OrderedDict[str, None] = OrderedDict()  # not attached, longest first
         self._kept: OrderedDict[str, History] = OrderedDict()  # with history, published to longest ago first
-        self.history_bytes = 0
+        self.history_bytes = 0  # memory that kept messages take, with all that holds them
         self._keys = Keys(settings.idempotency_s, settings.idempotency_keys)
         self._roster = Roster(settings.presence_refresh_s)
         self._settings = settings
@@ -69,7 +69,7 @@ class LocalBroker:
         self._keys.trim(now)
         for channel, stream in self._streams.items():
             stream.bounds = Bounds.of(self._rules.of(channel))
-            before = stream.history.size
+            before = stream.history.cost
             stream.history.trim(stream.bounds, now)
             self._count(channel, stream.history, before)
         self._limit()
@@ -106,9 +106,11 @@ class LocalBroker:
                 return
         stream = self._stream(channel)
         history = stream.history
-        before = history.size
+        before = history.cost
         position = history.append(data, stream.bounds, now)
         self._count(channel, history, before)
+        if channel in self._kept:
+            self._kept.move_to_end(channel)
         self._limit()
         if key is not None:
             self._keys.add(channel, key, position, now)
@@ -127,7 +129,7 @@ class LocalBroker:
     ) -> None:
         """Return what was published."""
         stream = self._stream(channel)
-        before = stream.history.size
+        before = stream.history.cost
         past = stream.history.past(since, limit, stream.bounds, self._clock(), part=part)
         self._count(channel, stream.history, before)
         done(past)
@@ -160,11 +162,9 @@ class LocalBroker:
 
     def _count(self, channel: str, history: History, before: int) -> None:
         """Keep the sum of all histories, and which of them was published to longest ago."""
-        self.history_bytes += history.size - before
+        self.history_bytes += history.cost - before
         if len(history):
-            if history.size != before or channel not in self._kept:
-                self._kept[channel] = history
-                self._kept.move_to_end(channel)
+            self._kept.setdefault(channel, history)
         else:
             self._kept.pop(channel, None)
 
@@ -182,5 +182,5 @@ class LocalBroker:
             if oldest == keep:  # all others are read
                 return
             del self._unread[oldest]
-            self.history_bytes -= self._streams.pop(oldest).history.size
+            self.history_bytes -= self._streams.pop(oldest).history.cost
             self._kept.pop(oldest, None)

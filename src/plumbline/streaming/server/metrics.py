@@ -20,7 +20,10 @@ GAUGES = {
     "accept_queue": ("accept_queue", "Connections that wait in the kernel to be accepted."),
     "accept_backlog": ("accept_backlog", "Connections that may wait there: the effective listen backlog."),
     "members": ("members", "Clients of this gateway that announced themselves in a channel, once per channel."),
-    "history_bytes": ("history_bytes", "Bytes of messages kept for recovery, in the in-process broker."),
+    "history_bytes": (
+        "history_bytes",
+        "Memory that messages kept for recovery take in the in-process broker, objects included.",
+    ),
     "requests_pending": ("requests_pending", "Requests that wait for the broker's answer."),
     "held_publishers": ("held_publishers", "Publishers that are not read from because a reader is slow."),
     "queued_bytes": ("queued_bytes", "Bytes that wait to be sent."),
