@@ -5,8 +5,8 @@ from __future__ import annotations
 from plumbline.catalogue import Catalogue
 from plumbline.lab import needs
 from plumbline.lab.practice.session import Ask, Say, Session
+from plumbline.lab.proof.finding import Find
 from plumbline.lab.proof.patience import Patience
-from plumbline.lab.proof.phases import Find
 from plumbline.lab.proof.stage import Stage
 from plumbline.lab.proof.subject import Subject
 from plumbline.lab.proof.witness import Diagnoses, Witness

@@ -11,6 +11,7 @@ from plumbline.lab.errors import LabError
 from plumbline.lab.practice import shell
 from plumbline.lab.proof import phases
 from plumbline.lab.proof.course import PhaseError
+from plumbline.lab.proof.finding import Find
 from plumbline.lab.proof.stage import Stage
 from plumbline.lab.service import Service
 
@@ -49,7 +50,7 @@ class Session:
 
     stage: Stage
     catalogue: Catalogue
-    find: phases.Find | None
+    find: Find | None
     say: Say
     ask: Ask
     baseline: Service = field(default_factory=Service)

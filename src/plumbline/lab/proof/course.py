@@ -12,6 +12,9 @@ PHASES = ("baseline", "inject", "red", "found", "control", "fix", "green", "clea
 """The phases, in order."""
 
 
+_LONGEST = 80
+
+
 class PhaseError(Exception):
     """A phase is red; the text says why, in one sentence."""
 
@@ -80,3 +83,9 @@ class Course:
     def failed(self) -> Phase | None:
         """The first phase that is red."""
         return next((phase for phase in self.phases if not phase.ok), None)
+
+
+def short(text: str) -> str:
+    """Return what a program printed as one short line, for a sentence."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

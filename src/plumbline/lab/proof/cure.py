@@ -17,7 +17,6 @@ from plumbline.lab.proof import phases
 from plumbline.lab.proof.acts import Acts, StopError
 from plumbline.lab.proof.course import Course, PhaseError
 from plumbline.lab.proof.stage import Stage
-from plumbline.lab.service import Service
 
 Setting = Callable[[Acts, str], AbstractContextManager[Stage]]
 """Starts a lab and ends it; called with the acts, and the phase that is red if it cannot start."""
@@ -57,7 +56,7 @@ class Cure:
         self._course = Course(course.id)
         self._acts = Acts(self._course, lambda _id, _name, _phase: None)
         self._setting = setting
-        self._healthy, self._cancelled = threading.Event(), threading.Event()
+        self._cancelled = threading.Event()
         self._stage: Stage | None = None
         self._thread = threading.Thread(target=self._run, name="cure", daemon=True) if beside else None
 
@@ -70,16 +69,10 @@ class Cure:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._cancelled.set()
-        self._healthy.set()
         if self._thread is not None:
             if self._thread.is_alive() and self._stage is not None:
                 self._stage.abandon()
             self._thread.join()
-
-    def go(self, baseline: Service) -> None:
-        """Break it: the first lab has shown that nothing is red while nothing is broken."""
-        self._course.baseline = baseline
-        self._healthy.set()
 
     def took_s(self) -> float | None:
         """Return how long the fix took to turn the diagnostic green, in seconds; None as long as nobody knows."""
@@ -108,9 +101,8 @@ class Cure:
             with self._setting(self._acts, "fix") as self._stage:
                 self._stage.cancelled = self._cancelled
                 phases.served(self._stage)
-                self._healthy.wait()
-                if not self._cancelled.is_set():
-                    cure(self._stage, self._acts, afresh=True)
+                self._course.baseline = self._stage.service()
+                cure(self._stage, self._acts, afresh=True)
         except StopError:
             return
         except (PhaseError, LabError) as error:  # it does not get healthy, or was abandoned

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 
-from plumbline.catalogue import Catalogue
 from plumbline.diagnosis.findings import Status
 from plumbline.diagnosis.report import Result
 from plumbline.handbook.fences import Step
-from plumbline.lab.proof.course import Course, Found, PhaseError
+from plumbline.lab.proof.course import Course, PhaseError, short
+from plumbline.lab.proof.looks import Looks
 from plumbline.lab.proof.stage import Stage
 from plumbline.lab.proof.witness import Sample
-
-RANK = 3
-"""The guide must be among the first three answers."""
-LOG_LINES = 50
-"""An operator pastes the end of a log, not all of it."""
-Find = Callable[..., list[dict[str, object]]]
 
 
 def baseline(stage: Stage, course: Course) -> str:
@@ -95,12 +88,12 @@ def inject(stage: Stage, course: Course) -> str:
     stage.lab.mark(logs=True)
     stage.injected_at = time.monotonic()
     stage.fault.inject(stage.lab)
+    stage.looks = Looks(stage.witness, stage.patience)
     felt = stage.felt()
 
     def hurts() -> bool:
         nonlocal felt
-        if stage.first_red is None:
-            stage.look()
+        stage.glance()
         felt = stage.felt()
         return felt.hurts
 
@@ -109,11 +102,20 @@ def inject(stage: Stage, course: Course) -> str:
     return felt.sentence
 
 
-def red(stage: Stage, course: Course) -> str:
-    """The linked diagnostic is red with a declared cause; others are red only where the record says so."""
+def red(stage: Stage, course: Course, once_told: Callable[[], object] = lambda: None) -> str:
+    """The linked diagnostic is red with a declared cause; others are red only where the record says so.
+
+    Args:
+        stage: The broken lab.
+        course: Where it is noted.
+        once_told: Called at the first red, before the other diagnostics are looked at.
+    """
     first = told(stage)
     course.red, course.time_to_red_s = first.result, first.moment - stage.injected_at
-    course.faulty = stage.witness.look_at_all() | {first.result.id: first.result}
+    once_told()
+    everything = stage.witness.look_at_all_beside()
+    stage.linger(everything)
+    course.faulty = everything.result() | {first.result.id: first.result}
     if strangers := stage.strangers(course.faulty):
         raise PhaseError(f"red without being declared as collateral: {'; '.join(strangers)}")
     return f"{first.result.status} after {course.time_to_red_s:.1f} s ({first.result.cause}): {first.result.sentence}"
@@ -127,8 +129,7 @@ def told(stage: Stage) -> Sample:
     """
 
     def seen() -> bool:
-        if stage.first_red is None:
-            stage.look()
+        stage.glance()
         return stage.first_red is not None
 
     limit = stage.subject.problem.proof.detect_within_s * stage.patience.stretch
@@ -147,87 +148,6 @@ def told(stage: Stage) -> Sample:
 def _cause(stage: Stage) -> str:
     samples = stage.witness.samples
     return f" (cause '{samples[-1].result.cause}')" if samples and samples[-1].red else ""
-
-
-def found(stage: Stage, course: Course, catalogue: Catalogue, find: Find | None) -> str:
-    """The search leads to the guide: from the record's paraphrases, and from the log of this very fault."""
-    if find is None:
-        raise PhaseError("no search is installed, so nothing can be found: pip install 'plumbline[search]'")
-    queries = [(text, "paraphrase") for text in stage.subject.problem.paraphrases]
-    log = "\n".join(stage.fault.logs(stage.lab).strip().splitlines()[-LOG_LINES:])
-    if log:
-        queries.append((log, "log"))
-    elif stage.subject.problem.signatures:
-        raise PhaseError("the record declares log signatures, but nothing was logged while the fault lasted")
-    for query, register in queries:
-        answers = [str(answer["id"]) for answer in find(query, catalogue=catalogue, limit=10)]
-        pages = list(dict.fromkeys(answers))
-        rank = pages.index(stage.subject.id) + 1 if stage.subject.id in pages else None
-        course.found.append(Found(query[:500], register, rank))
-    missed = [one for one in course.found if one.rank is None or one.rank > RANK]
-    if missed:
-        what = "; ".join(f"{_short(one.query)!r} puts it at {one.rank or 'no'} rank" for one in missed)
-        raise PhaseError(f"the search does not lead to the guide: {what}")
-    worst = max(one.rank or 0 for one in course.found)
-    kinds = f"{len(course.found)} queries{', the captured log among them' if log else ''}"
-    return f"{kinds}: rank 1 for all" if worst == 1 else f"{kinds}: rank {worst} at worst"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 80 else f"{line[:79]}…"
-
-
-def control(stage: Stage, course: Course, fix_took_s: Callable[[], float | None] | None = None) -> str:
-    """Doing nothing stays red and goes on hurting; and so does each decoy.
-
-    Doing nothing began with the first red: every look since then counts.
-
-    Args:
-        stage: The broken lab.
-        course: Where decoys are noted.
-        fix_took_s: How long the guide's own fix took to turn green beside this, in seconds; None while it is not known.
-    """
-    idle = [sample for sample in stage.witness.samples if stage.first_red and sample.moment >= stage.first_red.moment]
-    _still_red(stage, "nothing was done", stage.patience.hold_s, idle)
-    held = time.monotonic() - (stage.first_red.moment if stage.first_red else stage.injected_at)
-    for step in stage.subject.decoys:
-        outcome = stage.lab.run(step.code, timeout_s=stage.patience.step_s)
-        if outcome.code != 0:
-            raise PhaseError(f"the decoy '{step.id}' cannot be applied (exit {outcome.code}): {_short(outcome.output)}")
-        stage.lab.mark()
-        status = _still_red(stage, f"the decoy '{step.id}' was applied", partial(_chance_s, stage, fix_took_s))
-        course.decoys.append((step.id, str(status)))
-    tried = "".join(f"; decoy '{name}': {status}" for name, status in course.decoys)
-    return f"left alone, it stays red ({held:.1f} s watched){tried}"
-
-
-def _chance_s(stage: Stage, fix_took_s: Callable[[], float | None] | None) -> float:
-    """Return how long a decoy may take to work, in seconds: longer than the fix took beside it."""
-    took_s = fix_took_s() if fix_took_s is not None else None
-    if took_s is not None:
-        more_s = min(stage.patience.hold_s, took_s * (stage.patience.decoy_factor - 1))
-        return max(stage.patience.hold_s, took_s + more_s)
-    return max(stage.patience.hold_s, min(stage.subject.problem.proof.recover_within_s, stage.patience.decoy_s))
-
-
-def _still_red(stage: Stage, what: str, hold_s: Callable[[], float] | float, before: Sequence[Sample] = ()) -> Status:
-    long_s = hold_s() if callable(hold_s) else hold_s
-    limit = stage.subject.problem.proof.detect_within_s * stage.patience.stretch + long_s
-    stays_red, samples = stage.settle(
-        limit, hold_s=hold_s, served=lambda: not stage.felt().hurts, red_ends=True, before=before
-    )
-    if not stays_red:
-        raise PhaseError(f"{what}, and yet it is ok again: {samples[-1].result.sentence}")
-    felt = stage.felt()
-
-    def hurts() -> bool:
-        nonlocal felt
-        felt = stage.felt()
-        return felt.hurts
-
-    stage.wait(hurts, limit, lambda: f"{what}, and yet no client feels it any more: {felt.sentence}")
-    return samples[-1].result.status
 
 
 def fix(stage: Stage, course: Course) -> str:
@@ -252,9 +172,9 @@ def apply(stage: Stage, step: Step, limit_s: float | None = None) -> str:
     long_s = stage.patience.step_s if limit_s is None else limit_s
     outcome = stage.lab.run(step.code, timeout_s=long_s)
     if outcome.code is None:
-        raise PhaseError(f"step '{step.id}' does not end within {long_s:.0f} s: {_short(outcome.output)}")
+        raise PhaseError(f"step '{step.id}' does not end within {long_s:.0f} s: {short(outcome.output)}")
     if outcome.code != 0:
-        raise PhaseError(f"step '{step.id}' fails with exit code {outcome.code}: {_short(outcome.output)}")
+        raise PhaseError(f"step '{step.id}' fails with exit code {outcome.code}: {short(outcome.output)}")
     return outcome.output
 
 

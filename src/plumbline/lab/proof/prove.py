@@ -15,8 +15,10 @@ from plumbline.lab.fault import MACHINE
 from plumbline.lab.lab import RunningLab
 from plumbline.lab.proof import phases
 from plumbline.lab.proof.acts import Acts, Listener, StopError
+from plumbline.lab.proof.control import control
 from plumbline.lab.proof.course import Course, PhaseError
 from plumbline.lab.proof.cure import Cure, cure
+from plumbline.lab.proof.finding import Find, Finding
 from plumbline.lab.proof.patience import Patience
 from plumbline.lab.proof.stage import Stage
 from plumbline.lab.proof.subject import Subject
@@ -28,10 +30,10 @@ _LET_GO_S = 3.0
 """Within this time the kernel has let go of what has ended, in seconds."""
 
 
-def search() -> phases.Find | None:
+def search() -> Find | None:
     """Return the search that is installed (entry-point group `plumbline.search`), or None."""
     for point in entry_points(group="plumbline.search", name="find"):
-        found: phases.Find = point.load()
+        found: Find = point.load()
         return found
     return None
 
@@ -52,7 +54,7 @@ class Prover:
         catalogue: Catalogue,
         runner: Diagnoses,
         *,
-        find: phases.Find | None,
+        find: Find | None,
         patience: Patience | None = None,
         listen: Listener | None = None,
     ) -> None:
@@ -91,13 +93,12 @@ class Prover:
         with second or nullcontext():
             with setting(acts, "baseline") as stage:
                 acts.act("baseline", lambda: phases.baseline(stage, course))
-                if second is not None and course.baseline is not None:
-                    second.go(course.baseline)
                 acts.act("inject", lambda: phases.inject(stage, course))
-                acts.act("red", lambda: phases.red(stage, course))
-                acts.act("found", lambda: phases.found(stage, course, self.catalogue, self.find))
+                finding = Finding(stage, self.catalogue, self.find)
+                acts.act("red", lambda: phases.red(stage, course, finding.begin))
+                acts.act("found", lambda: finding.found(course))
                 took_s = second.took_s if second is not None and beside else None
-                acts.act("control", lambda: phases.control(stage, course, took_s))
+                acts.act("control", lambda: control(stage, course, took_s))
                 if second is None:
                     cure(stage, acts)
                     return

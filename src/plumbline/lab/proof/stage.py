@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from plumbline.diagnosis.report import Result
 from plumbline.lab.fault import Fault, Felt
 from plumbline.lab.lab import RunningLab
 from plumbline.lab.proof import health
 from plumbline.lab.proof.course import PhaseError
+from plumbline.lab.proof.looks import Looks
 from plumbline.lab.proof.patience import Patience
 from plumbline.lab.proof.subject import Subject
 from plumbline.lab.proof.witness import Sample, Witness, lasting, streak
@@ -31,6 +35,7 @@ class Stage:
         injected_at: When the fault was injected (monotonic clock, in seconds).
         crew: Processes that ran before the fix, by name: a fix must not remove them.
         first_red: The first red with a declared cause.
+        looks: Those since the injection.
         cancelled: When set, every wait ends.
     """
 
@@ -42,6 +47,7 @@ class Stage:
     injected_at: float = 0.0
     crew: frozenset[str] = frozenset()
     first_red: Sample | None = field(default=None)
+    looks: Looks | None = field(default=None)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, step: Callable[[], bool], limit_s: float, failure: Callable[[], str]) -> None:
@@ -90,9 +96,34 @@ class Stage:
     def look(self) -> Sample:
         """Run the linked diagnostic once, and note the first red that has a declared cause."""
         sample = self.witness.look()
+        self._note(sample)
+        return sample
+
+    def glance(self) -> None:
+        """Look at the linked diagnostic until the first red with a declared cause; do not wait for the outcome."""
+        if self.first_red is None and self.looks is not None:
+            for sample in self.looks.step():
+                self._note(sample)
+
+    def linger(self, until: Future[Any]) -> None:
+        """Go on looking while something else goes on: as long as nothing is done, each look counts."""
+        looks = Looks(self.witness, self.patience)
+
+        def over() -> bool:
+            if not lasting(self.since_red(), self.patience.hold_runs, self.patience.hold_s, red=True):
+                looks.step()
+            return until.done()
+
+        self.wait(over, math.inf, self.last_words)
+
+    def since_red(self) -> list[Sample]:
+        """Return the looks since the first red with a declared cause."""
+        first = self.first_red
+        return [sample for sample in self.witness.samples if first is not None and sample.moment >= first.moment]
+
+    def _note(self, sample: Sample) -> None:
         if sample.red and self.first_red is None and sample.result.cause in self.causes:
             self.first_red = sample
-        return sample
 
     @property
     def causes(self) -> frozenset[str]:
@@ -133,17 +164,24 @@ class Stage:
             PhaseError: It goes to and fro, or cannot be judged.
         """
         samples: list[Sample] = list(before)
-        runs = self.patience.hold_runs
+        looks, runs = Looks(self.witness, self.patience), self.patience.hold_runs
 
-        def step() -> bool:
-            sample = self.look()
-            if sample.green and not served():
-                samples.clear()
-                return False
-            samples.append(sample)
+        def agrees() -> bool:
             long_s = hold_s() if callable(hold_s) else hold_s
             stays = red_ends and bool(lasting(samples, runs, long_s, red=True))
             return stays or bool(lasting(samples, runs, long_s, red=False))
+
+        def step() -> bool:
+            if samples and agrees():
+                return True
+            for sample in looks.step():
+                if sample.green and not served():
+                    samples.clear()
+                else:
+                    samples.append(sample)
+                    if agrees():
+                        return True
+            return False
 
         self.wait(step, limit_s, lambda: f"it comes to no rest: {self.last_words()}")
         return samples[-1].red, streak(samples, red=samples[-1].red)

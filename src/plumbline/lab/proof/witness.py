@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from plumbline.diagnosis.findings import Status
 from plumbline.diagnosis.report import Report, Result
@@ -59,7 +59,7 @@ class Witness:
     clock: Callable[[], float] = time.monotonic
     cancelled: threading.Event = field(default_factory=threading.Event)
     samples: list[Sample] = field(default_factory=list)
-    _beside: list[Future[dict[str, Result]]] = field(default_factory=list)
+    _beside: list[Future[Any]] = field(default_factory=list)
 
     def look(self) -> Sample:
         """Run the linked diagnostic once."""
@@ -67,6 +67,12 @@ class Witness:
         sample = Sample(self.clock(), report.results[0])
         self.samples.append(sample)
         return sample
+
+    def look_beside(self) -> Future[Sample]:
+        """Run it beside what the caller does; `rest` waits for its end."""
+        future = later(self.look)
+        self._beside = [one for one in self._beside if not one.done()] + [future]
+        return future
 
     def look_at_all(self) -> dict[str, Result]:
         """Run all diagnostics; results by id. The linked one's counts as a look at it, too."""
