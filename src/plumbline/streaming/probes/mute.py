@@ -25,7 +25,6 @@ def watch_mute(endpoint: Endpoint) -> dict[str, Any]:
         UnavailableError: Nobody there, or no WebSocket there.
     """
     from websockets.client import ClientProtocol
-    from websockets.frames import Frame, Opcode
     from websockets.protocol import State
     from websockets.uri import parse_uri
 
@@ -43,15 +42,22 @@ def watch_mute(endpoint: Endpoint) -> dict[str, Any]:
             pass
         if protocol.handshake_exc is not None or protocol.state is not State.OPEN:
             raise UnavailableError("malformed", f"{url} refused the WebSocket handshake: {protocol.handshake_exc}")
-        began, pinged = time.monotonic(), None
-        while _take(link, protocol, began + endpoint.patience_s):
-            pings = [one for one in protocol.events_received() if isinstance(one, Frame) and one.opcode is Opcode.PING]
-            if pings and pinged is None:
-                pinged = time.monotonic()
-            if protocol.close_rcvd is not None:
-                break
-        ended = time.monotonic()
-        closed = protocol.close_rcvd is not None or protocol.eof_sent or ended < began + endpoint.patience_s
+        return _watched(link, protocol, endpoint.patience_s)
+
+
+def _watched(link: socket.socket, protocol: Any, patience_s: float) -> dict[str, Any]:
+    """Answer nothing for so long, and note the first ping and the end."""
+    from websockets.frames import Frame, Opcode
+
+    began, pinged = time.monotonic(), None
+    while _take(link, protocol, began + patience_s):
+        pings = [one for one in protocol.events_received() if isinstance(one, Frame) and one.opcode is Opcode.PING]
+        if pings and pinged is None:
+            pinged = time.monotonic()
+        if protocol.close_rcvd is not None:
+            break
+    ended = time.monotonic()
+    closed = protocol.close_rcvd is not None or protocol.eof_sent or ended < began + patience_s
     return {
         "first_ping_s": round(pinged - began, 3) if pinged is not None else None,
         "closed_after_s": round(ended - (pinged if pinged is not None else began), 3) if closed else None,
