@@ -1,7 +1,11 @@
 """Real nats-server processes on free ports, killed and started again at will."""
 
+import asyncio
+import contextlib
+
 import pytest
 from cluster.natslab import Server
+from cluster.twolab import Regions
 
 
 @pytest.fixture
@@ -18,3 +22,19 @@ def nats(tmp_path):
     yield begin
     for one in running:
         one.kill()
+
+
+@pytest.fixture
+def scene(nats):
+    """Return a function that runs an async test with two regions."""
+
+    def run(test):
+        async def main():
+            async with contextlib.AsyncExitStack() as stack:
+                both = Regions(nats, stack)
+                await both.begin()
+                await test(both)
+
+        asyncio.run(main())
+
+    return run

@@ -8,7 +8,7 @@ import sys
 import pytest
 from cluster.gatewaylab import Gateway
 from cluster.natslab import PATIENCE_S, eventually
-from cluster.test_regions import LIMITS
+from cluster.twolab import LIMITS
 from websockets.sync.client import connect
 
 from plumbline.streaming.cluster import regions

@@ -6,7 +6,7 @@ from plumbline.streaming.cluster.hearing import Hearing
 from plumbline.streaming.cluster.streams import Copy
 from plumbline.streaming.server.metrics import BROKER_COUNTERS, BROKER_GAUGES, HISTOGRAMS, LABELLED, Metrics
 
-MIRROR = Copy("west", "east", 1, 1, True, False, "then", 9, 0, 0.5, {})
+MIRROR = Copy("west", "east", 1, 1, "line", True, False, "then", 9, 0, 0.5, {})
 
 
 def test_silence_grows_from_when_home_was_last_heard():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plumbline.streaming.cluster.ages import age_s
-from plumbline.streaming.cluster.fence import seal
+from plumbline.streaming.cluster.fence import seal, strayed
 from plumbline.streaming.cluster.link import Link
 from plumbline.streaming.cluster.salvage import Hidden, beyond
 from plumbline.streaming.cluster.streams import (
@@ -47,7 +47,8 @@ class RegionState:
     Args:
         region: Its name.
         role: `home`, `mirror`, `sealed` (takes nothing more), `overtaken` (another region is home since a later term),
-            `absent` (no stream), `unreachable`.
+            `strayed` (mirrors a stream of home that was deleted; another is there), `absent` (no stream),
+            `unreachable`.
         home: Region that its copy follows or is.
         term: Of its copy.
         generation: Of its copy.
@@ -71,8 +72,10 @@ class RegionState:
 async def states(link: Link, regions: Iterable[str]) -> list[RegionState]:
     """Ask every region, all at once."""
     found = await asyncio.gather(*(_look(link, region) for region in regions))
-    latest = max((copy.term for _, copy, _ in found if copy is not None), default=0)
-    return [_state(region, copy, info, latest) for region, copy, info in found]
+    copies = {region: copy for region, copy, _ in found if copy is not None}
+    stray = {copy.region for copy in copies.values() if copy.home in copies and strayed(copy, copies[copy.home])}
+    latest = max((copy.term for copy in copies.values() if copy.region not in stray), default=0)
+    return [_state(region, copy, info, latest, stray=region in stray) for region, copy, info in found]
 
 
 async def create(link: Link, region: str, limits: Limits) -> Copy:
@@ -96,9 +99,10 @@ async def hidden(link: Link, region: str, home: str, found: list[Hidden]) -> Non
     """
     origin = await _home(link, home)
     _, own, _ = await _reached(link, region)
-    if own is None or own.mirror:
+    if own is None or (own.mirror and not strayed(own, origin)):
         return
-    if own.term >= origin.term:
+    stray = own.home == origin.region and own.line != origin.line  # a mirror, or one that this has sealed before
+    if own.term >= origin.term and not stray:
         raise RegionError(f"region {region} is home itself, in term {own.term}; promote {home} first")
     await seal(link, own)  # nothing may come in while it is read
     found.extend(await beyond(link, await look(link, region, region), origin))
@@ -112,7 +116,7 @@ async def follow(link: Link, region: str, home: str, *, keep: list[Hidden] | Non
     """
     origin = await _home(link, home)
     _, own, _ = await _reached(link, region)
-    if own is not None and own.mirror and (own.home, own.term) == (origin.home, origin.term):
+    if own is not None and own.mirror and (own.home, own.term, own.line) == (origin.home, origin.term, origin.line):
         return own
     found: list[Hidden] = []
     await hidden(link, region, home, found)
@@ -144,6 +148,10 @@ async def promote(link: Link, region: str, *, lost: bool) -> Copy:
     if own is None or not own.mirror:
         raise RegionError(f"region {region} is no mirror; only a mirror can become home")
     _, home, _ = await _look(link, own.home)
+    if home is not None and (because := strayed(own, home)):
+        if not lost:
+            raise RegionError(because)
+        home = None  # what answers there is another stream
     if home is None and not lost:
         raise RegionError(
             f"region {own.home} does not answer, and the mirror heard of it {own.active_s or 0:.0f} s ago; what it "
@@ -158,7 +166,8 @@ async def promote(link: Link, region: str, *, lost: bool) -> Copy:
     inward = entrance(region, own.term + 1)
     config["subjects"] = [f"{inward}.>"]
     config["subject_transform"] = {"src": f"{inward}.>", "dest": f"{PREFIX}.ch.>"}
-    config["metadata"] = metadata(region, own.term + 1, own.generation + lost) | {META + "taken_at": str(own.last)}
+    told = metadata(region, own.term + 1, own.generation + lost, own.line)
+    config["metadata"] = told | {META + "taken_at": str(own.last)}
     return await _changed(link, region, "UPDATE", config)
 
 
@@ -224,11 +233,13 @@ async def _reached(link: Link, region: str) -> _Looked:
     return looked
 
 
-def _state(region: str, copy: Copy | None, info: dict[str, Any], latest: int) -> RegionState:
+def _state(region: str, copy: Copy | None, info: dict[str, Any], latest: int, *, stray: bool) -> RegionState:
     if copy is None:
         return RegionState(region, "absent" if info.get("absent") else "unreachable")
     role = "mirror" if copy.mirror else "home"
-    if copy.term < latest:
+    if stray:
+        role = "strayed"
+    elif copy.term < latest:
         role = "overtaken"
     elif copy.sealed:
         role = "sealed"

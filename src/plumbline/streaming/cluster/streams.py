@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,8 @@ class Copy:
         home: Region that takes publications.
         term: Counts changes of the home region; the highest term is right.
         generation: Part of every epoch; it changes when acknowledged messages may have been lost.
+        line: Name of the row of messages, drawn when the first home was made; mirrors, and homes after it, go on with
+            it. A home that was deleted and made anew has another one: its messages are not the old ones' sequel.
         mirror: The copy follows the home's.
         sealed: It takes no publications, though it is no mirror.
         created: When the stream was made, text.
@@ -59,6 +62,7 @@ class Copy:
     home: str
     term: int
     generation: int
+    line: str
     mirror: bool
     sealed: bool
     created: str
@@ -98,6 +102,7 @@ def copy_of(region: str, info: dict[str, Any]) -> Copy:
         home=home,
         term=term,
         generation=generation,
+        line=meta.get(META + "line", ""),
         mirror="mirror" in config,
         sealed="mirror" not in config and config.get("subjects") == [SEALED],
         created=info["created"],
@@ -118,14 +123,14 @@ async def look(link: Link, region: str, domain: str = "") -> Copy:
 
 
 def home_config(region: str, term: int, generation: int, limits: Limits) -> dict[str, Any]:
-    """Return the configuration of a stream that takes publications."""
+    """Return the configuration of a new stream that takes publications."""
     inward = entrance(region, term)
     return {
         **_kept(region, limits),
         "subjects": [f"{inward}.>"],
         # The subject under which a message is kept is the same in all regions and terms: positions depend on it.
         "subject_transform": {"src": f"{inward}.>", "dest": f"{PREFIX}.ch.>"},
-        "metadata": metadata(region, term, generation),
+        "metadata": metadata(region, term, generation, secrets.token_hex(6)),
     }
 
 
@@ -137,16 +142,17 @@ def mirror_config(region: str, origin: Copy) -> dict[str, Any]:
     return {
         **kept,
         "mirror": {"name": STREAM, "external": external},
-        "metadata": metadata(origin.region, origin.term, origin.generation),
+        "metadata": metadata(origin.region, origin.term, origin.generation, origin.line),
     }
 
 
 _SHARED = ("max_msgs_per_subject", "max_bytes", "max_age", "duplicate_window")
 
 
-def metadata(home: str, term: int, generation: int) -> dict[str, str]:
+def metadata(home: str, term: int, generation: int, line: str) -> dict[str, str]:
     """Return what a stream says of itself to gateways."""
-    return {META + "home": home, META + "term": str(term), META + "generation": str(generation)}
+    told = {"home": home, "term": str(term), "generation": str(generation), "line": line}
+    return {META + name: value for name, value in told.items()}
 
 
 def _kept(region: str, limits: Limits) -> dict[str, Any]:
