@@ -1,13 +1,10 @@
 """Isolation: whatever a diagnostic does, it is reported, it harms nothing, and the others run on."""
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -292,63 +289,9 @@ def test_jobs_leave_no_process_behind(runner):
     assert worker.children(recursive=True) == []
 
 
-def test_a_closed_runner_judges_no_more_and_ends_its_worker(write, source, folder):
-    with Runner(write(folder / "closed", {"host.fine": source()})) as own:
-        before = {one.pid for one in psutil.Process().children()}
-        own.close()
-        assert len({one.pid for one in psutil.Process().children()}) == len(before) - 1
-        assert _only(own, "host.fine").reason == "cancelled"
-
-
 def test_patience_of_a_target_lengthens_the_time_out(write, source, folder):
     catalogue = write(
         folder / "patient", {"host.slow": source(read="time.sleep(0.3); return Number(1.0)", timeout_s=0.1)}
     )
     with Runner(catalogue) as own:
         assert _only(own, "host.slow", Endpoint(name="here", patience_s=1.0)).status is Status.OK
-
-
-SCRIPT = """
-import sys
-from plumbline.catalogue import Catalogue
-from plumbline.diagnosis.runner import Runner
-from plumbline.evidence import Endpoint
-from pathlib import Path
-
-with Runner(Catalogue(Path(sys.argv[1]))) as runner:
-    runner.run(None, Endpoint("here"), lambda event: print(event["event"], flush=True))
-"""
-
-
-def _until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about within 30 s"
-        time.sleep(0.01)
-
-
-@LINUX
-def test_workers_die_with_a_parent_that_is_killed(write, source, folder):
-    catalogue = write(folder / "orphans", {"host.hangs": source(SPIN)})
-    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(catalogue.root)], stdout=subprocess.PIPE) as parent:
-        _until(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == 2)
-        family = psutil.Process(parent.pid).children(recursive=True)
-        parent.send_signal(signal.SIGKILL)
-    _, alive = psutil.wait_procs(family, timeout=20)
-    assert alive == []
-
-
-@LINUX
-def test_jobs_die_with_a_worker_that_is_killed(write, source, folder):
-    catalogue = write(folder / "worker", {"host.hangs": source(SPIN)})
-    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(catalogue.root)], stdout=subprocess.PIPE) as parent:
-        try:
-            _until(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == 2)
-            (worker,) = psutil.Process(parent.pid).children()
-            (job,) = worker.children()
-            worker.kill()
-            _, alive = psutil.wait_procs([job], timeout=20)
-            assert alive == []
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                parent.kill()

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from plumbline.streaming import Gateway, Settings
 from plumbline.streaming.probes.adminclient import ask
 
-pytest.register_assert_rewrite("contracts.broker")
+pytest.register_assert_rewrite("contracts.broker", "contracts.recovery")
 PATIENCE_S = 20  # how long a test waits for what must happen; never a measure of speed
 
 
