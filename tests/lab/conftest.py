@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,3 +30,9 @@ def until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A copy of the small catalogue that may be spoilt."""
+    return Path(shutil.copytree(Path(__file__).parent / "toy", tmp_path / "catalogue"))

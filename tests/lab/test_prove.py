@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,69 +9,12 @@ from typing import Any
 import psutil
 import pytest
 
-from plumbline.catalogue import Catalogue, CatalogueError
-from plumbline.diagnosis.runner import Runner
+from plumbline.catalogue import Catalogue
 from plumbline.handbook.records import Proof
 from plumbline.lab.proof import record
-from plumbline.lab.proof.campaign import Campaign
-from plumbline.lab.proof.course import PHASES, Course
-from plumbline.lab.proof.patience import Patience
-from plumbline.lab.proof.prove import Prover
+from plumbline.lab.proof.course import PHASES
 
-TOY = Path(__file__).parent / "toy"
-ID = "streaming.message-too-big"
-# Short for what must not come; what must come ends its phase by itself.
-BRIEF = Patience(felt_s=4.0, stretch=0.3, hold_s=0.6, hold_runs=2, decoy_s=1.0)
-LONG = replace(BRIEF, felt_s=60.0, stretch=4.0)
-
-
-def finds_it(query: str, *, catalogue: Catalogue, limit: int) -> list[dict[str, object]]:
-    return [{"id": "streaming.another"}, {"id": ID}]
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(TOY, tmp_path / "catalogue"))
-
-
-def prove(root: Path, *, find: Any = finds_it, patience: Patience = BRIEF, keep: bool = False) -> Course:
-    catalogue = Catalogue(root)
-    campaign = Campaign(catalogue, [])
-    with Runner(catalogue) as runner:
-        prover = Prover(catalogue, runner, find=find, patience=patience)
-        (verdict,) = campaign.run(prover, keep=keep, keep_going=False, begin=lambda name: None)
-    return verdict.course
-
-
-def alter(path: Path, pattern: str, replacement: str) -> None:
-    text = path.read_text()
-    changed = re.sub(pattern, replacement, text, flags=re.DOTALL)
-    assert changed != text, f"{path}: nothing matches {pattern}"
-    path.write_text(changed)
-
-
-def diagnostic(root: Path) -> Path:
-    return root / "diagnostics/streaming/message_too_big.py"
-
-
-def fault(root: Path) -> Path:
-    return root / "kb/streaming/message-too-big/fault.py"
-
-
-def guide(root: Path) -> Path:
-    return root / "docs/troubleshooting/streaming/message-too-big.md"
-
-
-def problem(root: Path) -> Path:
-    return root / "kb/streaming/message-too-big/problem.yml"
-
-
-def failure(course: Course) -> tuple[str, str]:
-    assert not course.proven
-    assert course.failed is not None
-    assert course.phases[-1].name == "clean-up"
-    assert course.phases[-1].ok, course.phases[-1].sentence
-    return course.failed.name, course.failed.sentence
+from .toy_catalogue import ID, LONG, alter, diagnostic, failure, fault, guide, problem, prove
 
 
 def test_a_sound_problem_is_proven_and_recorded_and_leaves_nothing_behind(toy: Path, state: Path) -> None:
@@ -237,76 +176,3 @@ def test_signatures_without_a_log_line_fail_at_found(toy: Path) -> None:
     phase, sentence = failure(prove(toy))
     assert phase == "found", sentence
     assert "nothing was logged" in sentence
-
-
-def test_a_machine_that_lacks_something_makes_the_proof_red_and_says_what(
-    toy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alter(fault(toy), r"    topology = ", '    needs = frozenset({"haproxy"})\n    topology = ')
-    monkeypatch.setattr("plumbline.lab.needs.shutil.which", lambda name: None)
-    phase, sentence = failure(prove(toy))
-    assert phase == "baseline", sentence
-    assert "cannot run: this machine lacks haproxy on the PATH ('apt-get install haproxy'" in sentence
-
-
-def test_a_fault_that_raises_is_red_with_its_words(toy: Path) -> None:
-    alter(fault(toy), r"lab\.gateway\.restart\(.*?\)", "raise RuntimeError('no tools')")
-    assert failure(prove(toy)) == ("inject", "RuntimeError: no tools")
-
-
-def test_an_empty_catalogue_is_an_error(toy: Path) -> None:
-    guide(toy).unlink()
-    with pytest.raises(CatalogueError, match="an empty catalogue is never green"):
-        Campaign(Catalogue(toy), [])
-
-
-def test_an_unknown_name_is_an_error_with_the_nearest_one(toy: Path) -> None:
-    with pytest.raises(CatalogueError, match=r"did you mean 'streaming\.message-too-big'"):
-        Campaign(Catalogue(toy), ["streaming.message-to-big"])
-
-
-UNREADABLE: list[tuple[str, Callable[[Path], object], str]] = [
-    ("no record", lambda root: problem(root).unlink(), "problem.yml: is missing"),
-    ("no fault", lambda root: fault(root).unlink(), "fault.py: is missing"),
-    ("a fault that is no Python", lambda root: fault(root).write_text("def"), "cannot be loaded: SyntaxError"),
-    ("no fault in the file", lambda root: fault(root).write_text("x = 1"), "defines 0 faults"),
-    (
-        "no diagnostic",
-        lambda root: shutil.move(diagnostic(root), diagnostic(root).with_name("other.py")),
-        "not in the cat",
-    ),
-    ("an unknown key", lambda root: problem(root).write_text(problem(root).read_text() + "colour: red\n"), "colour"),
-    ("an undeclared decoy", lambda root: alter(guide(root), "#decoy-queue", "#decoy-other"), "decoys differ"),
-    ("a broken fence", lambda root: alter(guide(root), "#decoy-queue", "#Decoy_Queue"), "in lower case"),
-]
-
-
-@pytest.mark.parametrize(("spoil", "words"), [case[1:] for case in UNREADABLE], ids=[case[0] for case in UNREADABLE])
-def test_what_cannot_be_proven_is_red_and_says_why(toy: Path, spoil: Callable[[Path], object], words: str) -> None:
-    spoil(toy)
-    course = prove(toy)
-    assert not course.proven
-    assert course.failed is not None
-    assert words in course.failed.sentence
-
-
-def test_counts_accumulate_until_an_input_changes(toy: Path) -> None:
-    catalogue = Catalogue(toy)
-    subject = Campaign(catalogue, []).subject(ID)
-    course = Course(ID)
-    first = record.record(catalogue, subject, course, None)
-    old = {"red_given_fault": {"red": 3, "runs": 4}, "red_given_healthy": {"red": 0, "runs": 7}}
-    kept = record.record(catalogue, subject, course, first | {"likelihoods": old})
-    assert kept["likelihoods"] == old
-    alter(guide(toy), "quick to break", "easy to break")
-    anew = record.record(catalogue, subject, course, first | {"likelihoods": old})
-    assert anew["likelihoods"]["red_given_fault"] == {"red": 0, "runs": 0}
-
-
-def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path) -> None:
-    path = tmp_path / "proof.json"
-    assert record.read(path) is None
-    path.write_text("{")
-    assert record.read(path) is None
-    path.write_text(json.dumps({"schema": "plumbline.proof/0"}))
-    assert record.read(path) is None
