@@ -30,6 +30,7 @@ from plumbline.streaming.load import frames
 from plumbline.streaming.load.standing import gateway
 
 READY_S = 30
+PING_S = 600  # nobody's heartbeat falls into a run: the bare server has none, and what they cost is hold.py's matter
 
 
 @dataclass
@@ -132,7 +133,7 @@ def nats() -> Iterator[Server]:
     port = free_port()
     config = BENCH / "nats.conf"
     listener = f"websocket {{ host: 127.0.0.1, port: {port}, no_tls: true, compression: false }}"
-    config.write_text(f"host: 127.0.0.1\nport: -1\nmax_connections: 200000\nping_interval: 25s\n{listener}\n")
+    config.write_text(f"host: 127.0.0.1\nport: -1\nmax_connections: 200000\nping_interval: {PING_S}s\n{listener}\n")
     expression = rf"Listening for websocket clients on ws://127\.0\.0\.1:({port})"
     with process("nats", [program, "-c", config], log_port=expression) as (pid, found):
         version = run(program, "--version").strip()
@@ -178,7 +179,7 @@ def node() -> Iterator[Server]:
 def websockets() -> Iterator[Server]:
     """Run the `websockets` library."""
     install_python("websockets")
-    with process("websockets", [PYTHON, HERE / "servers" / "websockets_broadcast.py"]) as (pid, port):
+    with process("websockets", [PYTHON, HERE / "servers" / "websockets_broadcast.py", PING_S]) as (pid, port):
         yield Server("websockets", f"ws://127.0.0.1:{port}/", pid, "broadcast", version=VERSIONS["websockets"])
 
 
@@ -186,7 +187,7 @@ def websockets() -> Iterator[Server]:
 def uvicorn() -> Iterator[Server]:
     """Run uvicorn with websockets-sansio, without compression."""
     install_python("uvicorn", "websockets")
-    words = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-ping-interval", "25"]
+    words = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-ping-interval", PING_S]
     command = [PYTHON, "-m", "uvicorn", "asgi_broadcast:app", "--app-dir", HERE / "servers", "--port", "0", *words]
     command += ["--backlog", "4096", "--loop", "uvloop", "--no-access-log"]
     with process("uvicorn", command, log_port=r"running on http://127\.0\.0\.1:(\d+)") as (pid, port):
@@ -219,6 +220,8 @@ PEERS = {
 
 @contextmanager
 def start(name: str, *words: str) -> Iterator[Server]:
-    """Start a peer by its name; `words` are options of our own gateway."""
+    """Start a peer by its name, to be compared with others; `words` are options of our own gateway."""
+    if name == "plumbline":
+        words = ("--set", f"heartbeat_interval_s={PING_S}", *words)
     with PEERS[name](*words) as server:
         yield server

@@ -1,11 +1,13 @@
 """Messages of one turn go out joined; what was promised of each of them holds all the same."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plumbline.streaming.server import connection as connections
 from plumbline.streaming.server import link as links
 from plumbline.streaming.server.run import MOST_MESSAGES, cut
 
@@ -159,8 +161,41 @@ def test_more_than_one_write_takes_goes_out_in_order_in_few_writes(start, client
         calls.append(len(data))
         return real.write(fd, data)
 
-    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=real.writev))
+    for module in (links, connections):
+        monkeypatch.setattr(module, "os", SimpleNamespace(write=write, writev=real.writev))
     publish = publisher(gateway)
     in_one_turn(gateway, *[publish(number) for number in range(3000)])
     assert [reader.read()["data"] for _ in range(3000)] == list(range(3000))
-    assert len(calls) <= 2 + 3000 // MOST_MESSAGES
+    assert 1 <= len(calls) <= 2 + 3000 // MOST_MESSAGES
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.9])
+def test_a_write_that_is_taken_in_part_goes_on_where_it_stopped_and_holds_nobody_else(
+    start, client, raw, monkeypatch, part
+):
+    gateway = start()
+    partly, whole = raw(gateway), client(gateway)
+    partly.say(id=1, subscribe="a")
+    assert partly.read_json()["ok"]
+    whole.ask(id=1, subscribe="a")
+    hub = gateway.gateway._hub
+    first = gateway.call(lambda: hub.connections[1])
+    real, cuts = links.os, []
+
+    def write(fd, data):
+        if fd == first.fd and not cuts:
+            cuts.append(len(data))
+            return real.write(fd, data[: int(len(data) * part)])
+        return real.write(fd, data)
+
+    for module in (links, connections):
+        monkeypatch.setattr(module, "os", SimpleNamespace(write=write, writev=real.writev))
+    publish = publisher(gateway)
+    in_one_turn(gateway, *[publish(number) for number in range(5)])
+    gateway.call(lambda: first.ping(hub.now()))
+    frames = [partly.read() for _ in range(6)]
+    assert [json.loads(payload)["data"] for opcode, payload in frames if opcode == 1] == list(range(5))
+    assert [opcode for opcode, _ in frames].count(9) == 1, "the ping stands between whole frames"
+    assert [whole.read()["data"] for _ in range(5)] == list(range(5))
+    assert len(cuts) == 1
+    assert gateway.stats["connections"] == 2

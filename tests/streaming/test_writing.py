@@ -3,7 +3,14 @@
 import socket
 from types import SimpleNamespace
 
+from plumbline.streaming.server import connection as connections
 from plumbline.streaming.server import link as links
+
+
+def patched(monkeypatch, **calls):
+    """Stand in front of the kernel: links write, and so does what writes to all readers at once."""
+    for module in (links, connections):
+        monkeypatch.setattr(module, "os", SimpleNamespace(**calls))
 
 
 def test_messages_of_one_turn_cost_each_reader_one_write(start, client, monkeypatch):
@@ -17,7 +24,7 @@ def test_messages_of_one_turn_cost_each_reader_one_write(start, client, monkeypa
         written.append(data)
         return real(fd, data)
 
-    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=links.os.writev))
+    patched(monkeypatch, write=write, writev=links.os.writev)
 
     async def burst():
         for number in range(100):
@@ -45,7 +52,7 @@ def test_messages_of_several_channels_in_one_turn_reach_a_reader_in_few_writes(s
         calls.append(len(frames))
         return real.writev(fd, frames)
 
-    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=writev))
+    patched(monkeypatch, write=write, writev=writev)
 
     async def burst():
         for number in range(50):
@@ -86,7 +93,7 @@ def test_a_write_to_a_broken_connection_drops_it_and_reaches_the_others(start, c
             raise BrokenPipeError
         return real(to, data)
 
-    monkeypatch.setattr(links, "os", SimpleNamespace(write=write, writev=links.os.writev))
+    patched(monkeypatch, write=write, writev=links.os.writev)
     gateway.publish("a", 1)
     assert fine.read()["data"] == 1
     until(lambda: gateway.stats["closes"] == {"lost": 1})

@@ -1,6 +1,7 @@
 """Every message goes to all clients: the `websockets` library on uvloop, with its own `broadcast`, no compression."""
 
 import asyncio
+import sys
 
 import uvloop
 from websockets.asyncio.server import ServerConnection, broadcast, serve
@@ -21,7 +22,7 @@ async def serve_one(client: ServerConnection) -> None:
 async def main() -> None:
     """Run for ever; the port is the first line of output."""
     async with serve(
-        serve_one, "127.0.0.1", 0, compression=None, ping_interval=25, ping_timeout=None, backlog=4096
+        serve_one, "127.0.0.1", 0, compression=None, ping_interval=float(sys.argv[1]), ping_timeout=None, backlog=4096
     ) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Event().wait()

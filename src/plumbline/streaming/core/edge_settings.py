@@ -31,8 +31,8 @@ class EdgeSettings(SafetySettings):
         "{connection}",
         1,
         1_000_000,
-        "Accepted sockets that wait for their turn, first come, first served; `handshake_timeout_s` begins with it. With "
-        "so many, no more are accepted: they wait in the kernel's queue. Each is a file descriptor.",
+        "Accepted sockets that wait for their turn, first come, first served; `handshake_timeout_s` begins with it. "
+        "With so many, no more are accepted: they wait in the kernel's queue. Each is a file descriptor.",
     )
     max_handshakes: int = setting(
         4096,

@@ -21,6 +21,7 @@ from plumbline.streaming.core.streams import Streams
 from plumbline.streaming.core.subscriptions import Subscriptions
 from plumbline.streaming.core.tracing import Traced
 from plumbline.streaming.server import log
+from plumbline.streaming.server.connection import write_to_all
 from plumbline.streaming.server.listener import Listener
 from plumbline.streaming.server.presence import Presence
 from plumbline.streaming.server.run import Run
@@ -38,6 +39,7 @@ class Owner(Protocol):
     rules: Resolved
     counters: Counters
     telemetry: Telemetry | None
+    turn: int
 
     def now(self) -> float:
         """Return the clock in seconds."""
@@ -155,10 +157,13 @@ class Fanout:
         if run is None:
             return
         now = self._owner.now()
-        asked = self.traced.get(run.stream.name, ())
-        traced = run.with_traces() if asked else run
-        for reader in tuple(run.stream.readers):
-            reader.take(traced if reader in asked else run, now)
+        asked, readers = self.traced.get(run.stream.name, ()), tuple(run.stream.readers)
+        if asked:
+            traced = run.with_traces()
+            for reader in readers:
+                reader.take(traced if reader in asked else run, now)
+        else:
+            write_to_all(readers, run, now, self._owner.turn)
         newest = run.stream.newest
         if newest:
             message = run.messages[-1].for_newest_only()
