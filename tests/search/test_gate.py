@@ -20,7 +20,7 @@ from plumbline_search.relevance import Outcome
 from plumbline_search.service import Service
 from plumbline_search.weights import weights
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]  # hundreds of queries on a machine that may be busy
 ROOT = Path(__file__).parents[2]
 CATALOGUE = Catalogue(ROOT)
 
@@ -92,7 +92,7 @@ def test_the_evaluation_prints_records_and_tunes(
     monkeypatch.setattr(evaluate, "Service", lambda _: real_service)
     monkeypatch.setattr(evaluate, "RESULTS", tmp_path / "results.json")
     monkeypatch.setattr(evaluate, "WEIGHTS", tmp_path / "weights.json")
-    some = [one for number, one in enumerate(judged.load()) if number % 6 < 2]
+    some = [one for number, one in enumerate(judged.load()) if number % 12 < 2]  # enough of every register and kind
     monkeypatch.setattr(judged, "load", lambda: some)
     options = ["--catalogue", str(ROOT), "--no-site", "--record", "--tune", "--misses"]
     assert evaluate.main(options) == 0

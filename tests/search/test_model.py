@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -44,45 +45,46 @@ def test_padding_changes_nothing(onnx: OnnxEmbedder):
     assert (together * alone).sum(axis=1).min() >= 0.9999
 
 
-@pytest.mark.model
-def test_onnx_runtime_embeds_as_sentence_transformers_does(onnx: OnnxEmbedder):
-    """In a process of its own: torch stays out of this one."""
-    code = (
-        "import sys, numpy; from plumbline_search.model import model_files;"
-        "from plumbline_search.reference import ReferenceEmbedder; from pathlib import Path; import json;"
-        "numpy.save(sys.argv[1], ReferenceEmbedder(model_files()).embed_all(json.loads(sys.argv[2])))"
-    )
-    assert (_run(code, TEXTS) * onnx.embed_all(TEXTS)).sum(axis=1).min() >= 0.9999
+REFERENCES = """
+import json, sys, tempfile, warnings
+from pathlib import Path
+import numpy
+from plumbline_search.embed import OnnxEmbedder
+from plumbline_search.graph import export
+from plumbline_search.model import model_files
+from plumbline_search.reference import ReferenceEmbedder
+warnings.simplefilter("ignore")
+files, texts, folder = model_files(), json.loads(sys.argv[1]), Path(sys.argv[2])
+numpy.save(folder / "reference.npy", ReferenceEmbedder(files).embed_all(texts))
+(folder / "graph.onnx").write_bytes(export(files))
+numpy.save(folder / "exported.npy", OnnxEmbedder(files, folder / "graph.onnx").embed_all(texts))
+"""
+
+
+@pytest.fixture(scope="module")
+def torch_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with what needs torch, which stays out of this process and is imported once for all."""
+    folder = tmp_path_factory.mktemp("torch")
+    command = [sys.executable, "-c", REFERENCES, json.dumps(TEXTS), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
 
 
 @pytest.mark.model
-@pytest.mark.timeout(300)
-def test_the_packaged_graph_is_what_the_exporter_makes_of_the_weights():
+@pytest.mark.timeout(600)  # importing torch takes its time on a busy machine
+def test_onnx_runtime_embeds_as_sentence_transformers_does(onnx: OnnxEmbedder, torch_made: Path):
+    reference = np.load(torch_made / "reference.npy")
+    assert (reference * onnx.embed_all(TEXTS)).sum(axis=1).min() >= 0.9999
+
+
+@pytest.mark.model
+@pytest.mark.timeout(600)
+def test_the_packaged_graph_is_what_the_exporter_makes_of_the_weights(onnx: OnnxEmbedder, torch_made: Path):
     """Exported anew, it embeds alike; the file itself may differ between versions of the exporter."""
-    code = (
-        "import sys, json, numpy, tempfile, warnings; warnings.simplefilter('ignore'); from pathlib import Path;"
-        "from plumbline_search.graph import export; from plumbline_search.model import model_files;"
-        "from plumbline_search.embed import OnnxEmbedder;"
-        "path = Path(tempfile.mkdtemp()) / 'graph.onnx'; path.write_bytes(export(model_files()));"
-        "numpy.save(sys.argv[1], OnnxEmbedder(model_files(), path).embed_all(json.loads(sys.argv[2])))"
-    )
-    packaged = OnnxEmbedder(model_files()).embed_all(TEXTS)
-    assert (_run(code, TEXTS) * packaged).sum(axis=1).min() >= 0.9999
+    exported = np.load(torch_made / "exported.npy")
+    assert (exported * onnx.embed_all(TEXTS)).sum(axis=1).min() >= 0.9999
     assert GRAPH.stat().st_size < 200_000, "weights belong outside of the graph"
-
-
-def _run(code: str, texts: list[str]) -> np.ndarray:
-    import json
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "vectors.npy"
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(path), json.dumps(texts)],
-            capture_output=True, text=True, timeout=280, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        return np.load(path)
 
 
 @pytest.mark.model
