@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from plumbline.catalogue import Catalogue
+from plumbline.streaming.cluster.cachemetrics import cache_metrics_table
 from plumbline.streaming.server.metrics import metrics_table
 from plumbline.streaming.server.options import settings_from
 from plumbline.streaming.server.serve import serve
@@ -162,10 +163,16 @@ def test_every_alert_leads_to_a_guide_that_exists(objects):
         assert one["annotations"]["runbook_url"].rsplit("/d/", 1)[1] in guides, one["alert"]
 
 
+def test_every_guide_about_streaming_has_an_alert(objects):
+    led = {one["annotations"]["runbook_url"].rsplit("/d/", 1)[1] for one in rules(objects) if "alert" in one}
+    guides = {str(problem) for problem, _ in Catalogue(ROOT).guides()}
+    assert {one for one in guides if one.startswith("streaming.")} <= led
+
+
 def test_every_rule_asks_for_metrics_that_the_gateway_has(objects):
-    known = set(re.findall(r"`(plumbline_gateway_\w+)`", metrics_table()))
+    known = set(re.findall(r"`(plumbline_(?:gateway|cache)_\w+)`", metrics_table() + cache_metrics_table()))
     for one in rules(objects):
-        asked = set(re.findall(r"plumbline_gateway_\w+", one["expr"]))
+        asked = set(re.findall(r"plumbline_(?:gateway|cache)_\w+", one["expr"]))
         assert asked <= known, one
 
 

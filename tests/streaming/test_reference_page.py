@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.streaming.cluster.cachemetrics import cache_metrics_table
 from plumbline.streaming.core.closes import closes_table
 from plumbline.streaming.core.settings import rules_table, settings_table
 from plumbline.streaming.server.metrics import metrics_table
@@ -24,6 +25,7 @@ def section(title):
         ("Channel rules", rules_table),
         ("Close codes", closes_table),
         ("Metrics", metrics_table),
+        ("Metrics of a cache", cache_metrics_table),
     ],
 )
 def test_a_table_of_the_page_is_the_table_of_the_code(title, table):

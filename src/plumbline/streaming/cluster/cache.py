@@ -194,6 +194,7 @@ class Cache:
     ) -> Record:
         self.counts["loads"] += 1
         self._loading[key] += 1
+        self.counts["overlapped"] += self._loading[key] > 1
         self._peaks[key] = max(self._peaks[key], self._loading[key])
         self._bound_peaks()
         try:
@@ -241,6 +242,7 @@ COUNTED = (
     "failures_served",
     "loads",
     "load_failures",
+    "overlapped",
     "joined",
     "waits",
     "fenced",
