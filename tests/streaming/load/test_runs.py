@@ -108,7 +108,7 @@ def test_a_broadcast_says_when_the_last_reader_had_it(plain, plan):
 
 def test_nobody_there_is_counted_and_not_waited_for_in_vain(plan):
     quick = plan({"name": "hold", "seconds": 0.5}, connections=2).model_copy(update={"settle_s": 0.1})
-    ramp = quick.phases[0].model_copy(update={"seconds": 1.0})
+    ramp = quick.phases[0].model_copy(update={"seconds": 4.0})
     report = run(quick.model_copy(update={"phases": (ramp, quick.phases[1])}), Options(urls=("ws://127.0.0.1:1/",)))
     assert report["connections"]["failures"]["refused"] >= 2
     assert report["connections"]["uptime"] is None

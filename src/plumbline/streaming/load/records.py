@@ -87,21 +87,11 @@ class Record:
         return last
 
 
-def report(
-    record: Record,
-    states: Sequence[dict[str, Any]],
-    accounts: tuple[Totals, Totals],
-    *,
-    unsent: int,
-    interrupted: bool,
-    complaints: Sequence[str],
-    queue_limit_bytes: int,
-    lasted_s: float,
-) -> dict[str, Any]:
-    """Return the report.
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended.
 
     Args:
-        record: What was collected.
         states: The last state of each generator process.
         accounts: Totals of the usual readers, and of those that were slow on purpose.
         unsent: Messages that were due and did not go out, or had no answer.
@@ -110,51 +100,74 @@ def report(
         queue_limit_bytes: The gateway's own limit; 0 if unknown.
         lasted_s: Length of the run, in seconds.
     """
-    counts = [state["counts"] for state in states]
-    failures = _sum(one["failures"] for one in counts)
-    slow_closes = _sum(one["slow_closes"] for one in counts)
-    load = Load(failures, record.lags, unsent, queue_limit_bytes, sum(slow_closes.values()))
-    verdict = find(record.samples, load)
-    up_s, wanted_s = sum(state["up_s"] for state in states), sum(state["wanted_s"] for state in states)
+
+    states: Sequence[dict[str, Any]]
+    accounts: tuple[Totals, Totals]
+    unsent: int
+    interrupted: bool
+    complaints: Sequence[str]
+    queue_limit_bytes: int
+    lasted_s: float
+
+    @property
+    def counts(self) -> list[dict[str, Any]]:
+        """What each process counted."""
+        return [state["counts"] for state in self.states]
+
+
+def report(record: Record, end: End) -> dict[str, Any]:
+    """Return the report of what was collected."""
+    failures = _sum(one["failures"] for one in end.counts)
+    slow_closes = _sum(one["slow_closes"] for one in end.counts)
+    load = Load(failures, record.lags, end.unsent, end.queue_limit_bytes, sum(slow_closes.values()))
     return {
         "schema": SCHEMA,
         "name": record.scenario.name,
         "urls": list(record.urls),
         "started_at": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
-        "lasted_s": round(lasted_s, 2),
-        "interrupted": interrupted,
-        "complete": not interrupted and not complaints,
-        "generators": len(states),
-        "generators_lost": len(complaints),
-        "complaint": "; ".join(filter(None, complaints)) or None,
+        "lasted_s": round(end.lasted_s, 2),
+        "interrupted": end.interrupted,
+        "complete": not end.interrupted and not end.complaints,
+        "generators": len(end.states),
+        "generators_lost": len(end.complaints),
+        "complaint": "; ".join(filter(None, end.complaints)) or None,
         "machine": machine(),
         "scenario": record.scenario.model_dump(),
         "phases": [_phase(record, index) for index in range(len(record.times))],
-        "ledger": asdict(accounts[0]),
-        "slow_readers": asdict(accounts[1]) | {"closes": dict(slow_closes)},
-        "messages": {
-            "published": sum(state["published"] for state in states),
-            "taken": sum(state["taken"] for state in states),
-            "unsent": unsent,
-            "refused": dict(_sum(state["refused"] for state in states)),
-            "refusals": dict(_sum(state["refusals"] for state in states)),
-        },
-        "requests": {key: sum(one[key] for one in counts) for key in ("requests", "answers")},
-        "connections": {
-            "attempts": sum(one["attempts"] for one in counts),
-            "failures": dict(failures),
-            "closes": dict(_sum(one["closes"] for one in counts)),
-            "ended_subscriptions": dict(_sum(state["ended"] for state in states)),
-            "asked_to_return": sum(one["returns"] for one in counts),
-            "up_s": round(up_s, 3),
-            "wanted_s": round(wanted_s, 3),
-            "uptime": round(up_s / wanted_s, 6) if wanted_s else None,
-        },
-        "recovery": {key: sum(one[key] for one in counts) for key in ("recovered", "unrecovered")},
+        "ledger": asdict(end.accounts[0]),
+        "slow_readers": asdict(end.accounts[1]) | {"closes": dict(slow_closes)},
+        "messages": _messages(end),
+        "requests": {key: sum(one[key] for one in end.counts) for key in ("requests", "answers")},
+        "connections": _connections(end, failures),
+        "recovery": {key: sum(one[key] for one in end.counts) for key in ("recovered", "unrecovered")},
         "faults": record.faults,
-        "bottleneck": asdict(verdict),
+        "bottleneck": asdict(find(record.samples, load)),
         "seconds": [asdict(one) for one in record.seconds],
         "samples": [asdict(one) for one in record.samples],
+    }
+
+
+def _messages(end: End) -> dict[str, Any]:
+    return {
+        "published": sum(state["published"] for state in end.states),
+        "taken": sum(state["taken"] for state in end.states),
+        "unsent": end.unsent,
+        "refused": dict(_sum(state["refused"] for state in end.states)),
+        "refusals": dict(_sum(state["refusals"] for state in end.states)),
+    }
+
+
+def _connections(end: End, failures: Counter[str]) -> dict[str, Any]:
+    up_s, wanted_s = sum(state["up_s"] for state in end.states), sum(state["wanted_s"] for state in end.states)
+    return {
+        "attempts": sum(one["attempts"] for one in end.counts),
+        "failures": dict(failures),
+        "closes": dict(_sum(one["closes"] for one in end.counts)),
+        "ended_subscriptions": dict(_sum(state["ended"] for state in end.states)),
+        "asked_to_return": sum(one["returns"] for one in end.counts),
+        "up_s": round(up_s, 3),
+        "wanted_s": round(wanted_s, 3),
+        "uptime": round(up_s / wanted_s, 6) if wanted_s else None,
     }
 
 

@@ -185,17 +185,16 @@ class Run:
     def _report(self, accounts: Sequence[dict[str, Any]], unsent: int, *, interrupted: bool) -> dict[str, Any]:
         usual = total([Totals(**one["usual"]) for one in accounts])
         slow = total([Totals(**one["slow"]) for one in accounts])
-        complaints = [process.complaint for process in self.fleet.processes if process.dead]
-        return records.report(
-            self.record,
-            [process.last for process in self.fleet.processes if process.last],
-            (usual, slow),
+        end = records.End(
+            states=[process.last for process in self.fleet.processes if process.last],
+            accounts=(usual, slow),
             unsent=unsent,
             interrupted=interrupted,
-            complaints=complaints,
+            complaints=[process.complaint for process in self.fleet.processes if process.dead],
             queue_limit_bytes=self._queue_limit(),
             lasted_s=time.monotonic() - self._started,
         )
+        return records.report(self.record, end)
 
     def _queue_limit(self) -> int:
         for admin in self.options.admins:

@@ -56,6 +56,17 @@ def lines(
         marks: Moments to mark with a vertical line, and what happened there.
     """
     figure, axes = _figure()
+    _draw(axes, series)
+    for at, name in marks:
+        axes.axvline(at, color=_INK, linewidth=0.8, linestyle=":")
+        axes.annotate(
+            name, (at, 1.0), xycoords=("data", "axes fraction"), fontsize=8, color=_INK, rotation=90, va="top"
+        )
+    _scale(axes, log_y=log_y and any(value > 0 for line in series for value in line.ys), log_x=log_x, x_ticks=x_ticks)
+    return _svg(figure, axes, title, x, y, legend=len(series) > 1)
+
+
+def _draw(axes: Any, series: Sequence[Line]) -> None:
     for index, line in enumerate(series):
         axes.plot(
             list(line.xs),
@@ -67,12 +78,10 @@ def lines(
             marker="o" if line.markers else None,
             markersize=4,
         )
-    for at, name in marks:
-        axes.axvline(at, color=_INK, linewidth=0.8, linestyle=":")
-        axes.annotate(
-            name, (at, 1.0), xycoords=("data", "axes fraction"), fontsize=8, color=_INK, rotation=90, va="top"
-        )
-    if log_y and any(value > 0 for line in series for value in line.ys):
+
+
+def _scale(axes: Any, *, log_y: bool, log_x: bool, x_ticks: Sequence[tuple[float, str]]) -> None:
+    if log_y:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(lambda *_: "")
@@ -83,7 +92,6 @@ def lines(
     if x_ticks:
         axes.set_xticks([at for at, _ in x_ticks], [name for _, name in x_ticks])
         axes.minorticks_off()
-    return _svg(figure, axes, title, x, y, legend=len(series) > 1)
 
 
 def nines(percentile: float) -> float:
