@@ -14,6 +14,7 @@ from typing import Any
 
 from common import RESULTS, ROOT
 
+from plumbline.streaming.core.history import CHANNEL_BYTES, MESSAGE_BYTES
 from plumbline.streaming.core.settings import Settings
 
 DATA = ROOT / "docs" / "assets" / "data" / "capacity.json"
@@ -66,6 +67,8 @@ def constants() -> dict[str, Any]:
             "packet_bytes": PACKET_BYTES,
             "record_bytes": RECORD_BYTES,
             "first_wait_s": FIRST_WAIT_S,
+            "kept_message_bytes": MESSAGE_BYTES,
+            "kept_channel_bytes": CHANNEL_BYTES,
         },
         "example": EXAMPLE,
     }
@@ -147,7 +150,11 @@ def _memory(given: dict[str, Any], data: dict[str, Any], figure: dict[str, float
     fixed = workers * figure["base_bytes"] + (figure["supervisor_bytes"] if workers > 1 else 0)
     channels = given["connections"] * given["subscriptions"] / max(1, given["fan_out"])
     settings = data["settings"]
-    history = channels * min(settings["history_messages"] * given["message_bytes"], settings["history_bytes"])
+    messages = min(settings["history_messages"], settings["history_bytes"] / given["message_bytes"])
+    known = data["known"]
+    history = channels * (
+        messages * (given["message_bytes"] + known["kept_message_bytes"]) + known["kept_channel_bytes"]
+    )
     return {
         "resident_bytes": fixed + given["connections"] * each + slow + min(history, settings["history_total_bytes"]),
         "kernel_bytes": given["connections"] * figure["socket_slab_bytes"],

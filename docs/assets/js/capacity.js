@@ -66,7 +66,8 @@ function memory(given, data, figure, workers) {
   const fixed = workers * figure.base_bytes + (workers > 1 ? figure.supervisor_bytes : 0);
   const channels = (given.connections * given.subscriptions) / Math.max(1, given.fan_out);
   const { history_messages, history_bytes, history_total_bytes } = data.settings;
-  const history = channels * Math.min(history_messages * given.message_bytes, history_bytes);
+  const kept = Math.min(history_messages, history_bytes / given.message_bytes);
+  const history = channels * (kept * (given.message_bytes + data.known.kept_message_bytes) + data.known.kept_channel_bytes);
   return {
     resident_bytes: fixed + given.connections * each + slow + Math.min(history, history_total_bytes),
     kernel_bytes: given.connections * figure.socket_slab_bytes,
