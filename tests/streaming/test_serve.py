@@ -1,6 +1,7 @@
 """`plumb gateway` and `python -m plumbline.streaming`, as a user meets them."""
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from plumbline.cli.main import main
+from plumbline.streaming.server import log
 
 
 @pytest.fixture
@@ -18,7 +20,14 @@ def plumb(monkeypatch):
     def run(*words, **env):
         return CliRunner().invoke(main, ["gateway", *words], env=env)
 
-    return run
+    logger = logging.getLogger(log.NAME)
+    before, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield run
+    for handler in [one for one in logger.handlers if one not in before]:  # a command is a process of its own elsewhere
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(level)
+    logger.propagate = propagate
 
 
 def one_sentence(result, code):
