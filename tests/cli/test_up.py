@@ -113,6 +113,15 @@ def test_a_taken_port_is_said_before_anything_starts() -> None:
     assert "make up PORT=" in result.output
 
 
+@pytest.mark.parametrize(("key", "said"), [(True, "are no certificate and its key in PEM"), (False, "needs both")])
+def test_a_certificate_that_is_none_is_said_before_anything_starts(tmp_path: Path, key: bool, said: str) -> None:
+    (tmp_path / "a.pem").write_text("no certificate")
+    words = ["--tls-cert", str(tmp_path / "a.pem"), *(["--tls-key", str(tmp_path / "a.pem")] if key else [])]
+    result = CliRunner().invoke(main, ["up", "--port", "0", *words])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
 def test_a_remote_bind_is_refused_and_says_what_it_needs() -> None:
     result = CliRunner().invoke(main, ["up", "--host", "0.0.0.0"])
     assert result.exit_code == 2

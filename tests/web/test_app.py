@@ -119,6 +119,19 @@ def test_a_free_form_target_is_refused(client: TestClient, target: str) -> None:
     assert (answer.status_code, code_of(answer)) == (422, "target")
 
 
+def test_pages_offer_the_lab_first_and_where_none_runs_a_target_that_is_named(
+    client: TestClient, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PLUMBLINE_STATE", str(tmp_path))
+    monkeypatch.setenv("PLUMBLINE_CONFIG", str(tmp_path / "plumbline.toml"))
+    (tmp_path / "plumbline.toml").write_text("[targets.mine]\nurl = 'ws://127.0.0.1:1/'\n")
+    assert client.get("/api/targets").json() == {"targets": ["lab", "mine"], "default": "mine"}
+    (tmp_path / "plumbline.toml").write_text(
+        "[targets.lab]\nurl = 'ws://127.0.0.1:2/'\n[targets.a]\nurl = 'ws://127.0.0.1:1/'"
+    )
+    assert client.get("/api/targets").json()["default"] == "lab"
+
+
 def test_a_wrong_configuration_is_said_and_mended_without_a_restart(client: TestClient, tmp_path, monkeypatch) -> None:
     config = tmp_path / "plumbline.toml"
     config.write_text("[targets.mine]\nulr = 'ws://127.0.0.1:1/'\n")

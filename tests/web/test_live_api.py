@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi.testclient import TestClient
 
+from plumbline.evidence import Endpoint
 from plumbline.streaming.probes.adminclient import AdminError
 from plumbline.streaming.probes.live import Look
 from plumbline.web import live_api
@@ -94,6 +95,16 @@ def test_a_target_without_an_admin_socket_says_what_to_add(tmp_path, monkeypatch
     monkeypatch.setenv("PLUMBLINE_CONFIG", str(tmp_path / "plumbline.toml"))
     with pytest.raises(Refusal, match="names no admin socket"):
         live_api.look_at("far")
+
+
+def test_where_no_lab_runs_that_is_said_and_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_api, "resolve", lambda name: Endpoint(name=name))
+
+    async def main() -> None:
+        (body,) = await seen(Gauge("lab", lambda: live_api.look_at("lab")).follow(), 1)
+        assert body["absent"] == "no lab is running; `plumb up` starts one unless it is told --no-lab"
+
+    asyncio.run(main())
 
 
 def test_too_many_watchers_are_refused_with_a_time_to_come_back(

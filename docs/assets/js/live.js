@@ -55,15 +55,17 @@ class Live {
     this.place = place;
     this.announcer = new Announcer();
     this.message = h("p", { class: "pl-live__message" }, "Connecting…");
-    this.choice = h("select", { "aria-label": "Target", class: "pl-panel__target", onchange: () => this.watch() });
+    this.choice = h("select", { class: "pl-panel__target", onchange: () => this.watch() });
     this.pause = h("button", { type: "button", class: "pl-live__pause", "aria-pressed": "false", onclick: () => this.toggle() }, "Pause");
     this.charts = h("div", { class: "pl-live__charts" });
     this.table = h("div", { class: "pl-table" });
-    const bar = h("div", { class: "pl-panel__bar" }, "Target", this.choice, this.pause);
+    const bar = h("div", { class: "pl-panel__bar" }, h("label", {}, "Target ", this.choice), this.pause);
     place.replaceChildren(bar, this.message, this.charts, this.table, this.announcer.element);
     this.paused = false;
     /** @type {EventSource | undefined} */
     this.source = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.retry = undefined;
   }
 
   async begin() {
@@ -75,12 +77,20 @@ class Live {
 
   /** Watch the chosen target from now on. */
   watch() {
+    clearTimeout(this.retry);
     this.source?.close();
     this.drawings = new Map(SHOWN.filter(([, , , chart]) => chart).map(([key, title]) => [key, new Chart(title)]));
     this.charts.replaceChildren(...[...this.drawings.values()].map((chart) => chart.element));
     this.source = new EventSource(new URL(`api/streaming/live?target=${encodeURIComponent(this.choice.value)}`, root));
     this.source.addEventListener("look", (event) => this.show(JSON.parse(/** @type {MessageEvent} */ (event).data)));
-    this.source.onerror = () => this.say("The service does not answer. It is tried again every two seconds; `make up` starts it.");
+    this.source.onerror = () => this.broken();
+  }
+
+  /** The stream broke: the browser comes back to a service that went, but not to one that refused. */
+  broken() {
+    const refused = this.source?.readyState === EventSource.CLOSED;
+    this.say(refused ? "The service refused: too many pages watch, or it does not know the target. It is asked again every five seconds." : "The service does not answer. It is tried again every two seconds; `make up` starts it.");
+    if (refused) this.retry = setTimeout(() => this.watch(), 5000);
   }
 
   toggle() {
@@ -99,11 +109,13 @@ class Live {
   /** @param {{ workers?: Worker[], absent?: string }} look */
   show({ workers, absent }) {
     if (!workers) {
-      this.say(`No gateway to look at: ${absent}`);
+      this.say(`No gateway to look at: ${absent}.`);
+      this.charts.hidden = true;
       this.table.replaceChildren();
       return;
     }
     if (this.paused) return;
+    this.charts.hidden = false;
     const processes = workers.length === 1 ? "one process" : `${workers.length} workers`;
     this.say(`Live: ${processes}, a look every second.`);
     for (const [key, , format] of SHOWN) {

@@ -49,6 +49,7 @@ def up(
         catalogue.diagnostics()
         token = read_token(token_file)
         check_bind(host, token=token, tls=bool(tls_cert and tls_key), names=frozenset(names))
+        check_tls(tls_cert, tls_key)
     except (CatalogueError, SettingsError) as error:
         raise click.UsageError(str(error)) from None
     settings = WebSettings(
@@ -81,6 +82,25 @@ def read_token(path: Path | None) -> str | None:
     return token
 
 
+def check_tls(cert: str | None, key: str | None) -> None:
+    """Read certificate and key now, so that what is wrong with them is said before anything is started.
+
+    Raises:
+        click.UsageError: One of the two is missing, or they are no pair in PEM.
+    """
+    if not cert and not key:
+        return
+    if not cert or not key:
+        raise click.UsageError("TLS needs both --tls-cert and --tls-key")
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+    except OSError as error:  # SSLError is one
+        why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise click.UsageError(f"{cert} and {key} are no certificate and its key in PEM: {why}") from None
+
+
 def site_of(catalogue: Catalogue) -> Path:
     """Return where the site of this catalogue is built."""
     return catalogue.root / "site"
@@ -100,7 +120,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise click.ClickException(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another port: make up PORT={port + 1}"
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another port: "
+            f"plumb up --port {port + 1}, or make up PORT={port + 1}"
         ) from None
     return listener
 

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from plumbline.catalogue import Catalogue
 from plumbline.diagnosis.catalogue import Diagnostic, load
-from plumbline.diagnosis.targets import TargetError, names
+from plumbline.diagnosis.targets import DEFAULT, TargetError, names, resolve
+from plumbline.evidence import Endpoint
 from plumbline.web.errors import Refusal
 from plumbline.web.guard import require_token
 from plumbline.web.runs import Run, Runs
@@ -42,7 +43,7 @@ def routes(catalogue: Catalogue, runs: Runs, settings: WebSettings) -> APIRouter
     @api.get("/targets")
     def list_targets() -> JSONResponse:
         """The targets that a run may name."""
-        return JSONResponse({"targets": known_targets(), "default": "lab"})
+        return JSONResponse({"targets": (known := known_targets()), "default": default_target(known)})
 
     _run_routes(api, catalogue, runs, settings)
     return api
@@ -120,6 +121,12 @@ def known_targets() -> list[str]:
         return names()
     except TargetError as error:
         raise Refusal(503, "targets", str(error), "mend the file; the next request reads it again") from None
+
+
+def default_target(known: list[str]) -> str:
+    """Return the target that pages offer first: the lab, or, where none runs, the first of `plumbline.toml`."""
+    others = [name for name in known if name != DEFAULT]
+    return others[0] if others and resolve(DEFAULT) == Endpoint(name=DEFAULT) else DEFAULT
 
 
 def check_target(name: str) -> None:

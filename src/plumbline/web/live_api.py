@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
-from plumbline.diagnosis.targets import TargetError, resolve
+from plumbline.diagnosis.targets import DEFAULT, TargetError, resolve
+from plumbline.evidence import Endpoint
 from plumbline.streaming.probes.adminclient import AdminError
 from plumbline.streaming.probes.live import Look, as_json, between, look
 from plumbline.web.diagnostics_api import check_target
@@ -64,7 +65,7 @@ class Gauge:
                 body = {"target": self.target, "workers": as_json(between(before, now))}
                 before = now
             except (AdminError, TargetError, Refusal) as error:
-                body = {"target": self.target, "absent": getattr(error, "sentence", str(error))}
+                body = {"target": self.target, "absent": said(error)}
                 before = None
             async with self._fresh:
                 self._event = f"event: look\ndata: {json.dumps(body)}\n\n"
@@ -100,10 +101,17 @@ def look_at(target: str) -> Look:
         AdminError: No gateway answers.
     """
     endpoint = resolve(target)
+    if endpoint == Endpoint(name=DEFAULT):
+        raise Refusal(422, "no_lab", "no lab is running", "`plumb up` starts one unless it is told --no-lab")
     if endpoint.admin is None:
         sentence = f"the target '{target}' names no admin socket"
         raise Refusal(422, "no_admin", sentence, 'add admin = "PATH" to it in plumbline.toml')
     return look(endpoint.admin)
+
+
+def said(error: Exception) -> str:
+    """Return what is wrong, and what to do if that is known."""
+    return f"{error.sentence}; {error.hint}" if isinstance(error, Refusal) else str(error)
 
 
 async def closing(events: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -63,3 +63,42 @@ def test_two_workers_are_compared_and_summed(static_site: str, page: Page) -> No
     expect(cells.get_by_role("cell")).to_have_text(["9,000", "6,000", "15,000"])
     lag = page.locator("[data-pl-gateway] tr", has=page.get_by_role("rowheader", name="Loop lag"))
     expect(lag.get_by_role("cell")).to_have_text(["250 ms", "250 ms", "250 ms"])
+
+
+def test_a_target_that_has_no_gateway_shows_a_sentence_and_no_empty_charts(static_site: str, page: Page) -> None:
+    body = json.dumps(json.dumps({"target": "lab", "absent": "no lab is running"}))
+    page.add_init_script(f"""
+        window.EventSource = class extends EventTarget {{
+          constructor() {{
+            super();
+            setTimeout(() => this.dispatchEvent(new MessageEvent("look", {{ data: {body} }})));
+          }}
+          close() {{}}
+        }};""")
+    page.route("**/api/targets", lambda route: route.fulfill(json={"targets": ["lab"], "default": "lab"}))
+    page.goto(static_site + LIVE)
+    expect(page.locator(".pl-live__message")).to_have_text("No gateway to look at: no lab is running.")
+    expect(page.locator(".pl-live__charts")).to_be_hidden()
+    expect(page.get_by_label("Target")).to_be_visible()
+
+
+def test_a_service_that_refuses_is_asked_again(static_site: str, page: Page) -> None:
+    asked = []
+
+    def refuse_once(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            route.fulfill(status=429, json={"error": {"sentence": "32 pages watch already"}})
+            return
+        body = json.dumps({"target": "lab", "workers": [worker("gateway", 7)]})
+        route.fulfill(
+            headers={"Content-Type": "text/event-stream"}, body=f"retry: 60000\n\nevent: look\ndata: {body}\n\n"
+        )
+
+    page.route("**/api/targets", lambda route: route.fulfill(json={"targets": ["lab"], "default": "lab"}))
+    page.route("**/api/streaming/live**", refuse_once)
+    page.clock.install()
+    page.goto(static_site + LIVE)
+    expect(page.locator(".pl-live__message")).to_contain_text("The service refused")
+    page.clock.run_for(5000)
+    expect(page.get_by_role("row", name="Connections").get_by_role("cell")).to_have_text("7")
