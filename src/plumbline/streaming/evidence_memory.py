@@ -24,7 +24,9 @@ class MemoryGrowth:
     connections: int | None = measured("{connection}", "connections at the end; None: unknown", default=None)
     connections_growth: int | None = measured("{connection}", "how many more than at the beginning", default=None)
     queued_growth_bytes: int | None = measured("By", "growth of all outbound queues; None: unknown", default=None)
-    history_bytes: int | None = measured("By", "memory of kept messages of all channels, with the objects that hold them", default=None)
+    history_bytes: int | None = measured(
+        "By", "memory of kept messages of all channels, with the objects that hold them", default=None
+    )
     history_growth_bytes: int | None = measured("By", "growth of that", default=None)
     history_limit_bytes: int | None = measured("By", "what all channels may keep together", default=None)
     sources: ClassVar[tuple[Source, ...]] = ()
