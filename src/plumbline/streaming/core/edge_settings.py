@@ -35,12 +35,12 @@ class EdgeSettings(SafetySettings):
         "With so many, no more are accepted: they wait in the kernel's queue. Each is a file descriptor.",
     )
     max_handshakes: int = setting(
-        4096,
+        16384,
         "{connection}",
         1,
         1_000_000,
         "Sockets that had their turn, and whose TLS handshake or request is not complete. One more, and the oldest of "
-        "them is dropped: whoever is in earnest needs milliseconds.",
+        "them is dropped. It must hold all clients: after a cut they all connect before the first of them asks.",
     )
     max_handshakes_per_address: int = setting(
         0,
