@@ -1,4 +1,4 @@
-"""Does the search lead to the guide? It is asked from the first red on, beside what the diagnostics say meanwhile."""
+"""Does the search lead to the guide, from the record's paraphrases and from the log of this very fault?"""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Finding:
         self._answers: Future[list[Found]] | None = None
 
     def begin(self) -> None:
-        """Ask, beside what the caller does: the record's paraphrases, and the log of this very fault as it is now."""
-        self._answers = later(self._ask)
+        """Ask what the record's paraphrases lead to, beside what the caller does; the log has time to say more."""
+        self._answers = later(self._paraphrases)
 
     def found(self, course: Course) -> str:
         """Wait for the answers, and judge them.
@@ -45,7 +45,7 @@ class Finding:
         if self._answers is None:
             self.begin()
         assert self._answers is not None  # noqa: S101 - just begun; for the type checker
-        course.found = self._answers.result()
+        course.found = self._answers.result() + self._logged()
         missed = [one for one in course.found if one.rank is None or one.rank > RANK]
         if missed:
             what = "; ".join(f"{short(one.query)!r} puts it at {one.rank or 'no'} rank" for one in missed)
@@ -55,19 +55,19 @@ class Finding:
         kinds = f"{len(course.found)} queries{logged}"
         return f"{kinds}: rank 1 for all" if worst == 1 else f"{kinds}: rank {worst} at worst"
 
-    def _ask(self) -> list[Found]:
+    def _paraphrases(self) -> list[Found]:
+        return [self._ask(text, "paraphrase") for text in self._stage.subject.problem.paraphrases]
+
+    def _logged(self) -> list[Found]:
+        log = "\n".join(self._stage.fault.logs(self._stage.lab).strip().splitlines()[-LOG_LINES:])
+        if not log and self._stage.subject.problem.signatures:
+            raise PhaseError("the record declares log signatures, but nothing was logged while the fault lasted")
+        return [self._ask(log, "log")] if log else []
+
+    def _ask(self, query: str, register: str) -> Found:
         if self._find is None:
             raise PhaseError("no search is installed, so nothing can be found: pip install 'plumbline[search]'")
-        problem = self._stage.subject.problem
-        queries = [(text, "paraphrase") for text in problem.paraphrases]
-        log = "\n".join(self._stage.fault.logs(self._stage.lab).strip().splitlines()[-LOG_LINES:])
-        if log:
-            queries.append((log, "log"))
-        elif problem.signatures:
-            raise PhaseError("the record declares log signatures, but nothing was logged while the fault lasted")
-        return [Found(query[:500], register, self._rank(self._find, query)) for query, register in queries]
-
-    def _rank(self, find: Find, query: str) -> int | None:
-        answers = [str(answer["id"]) for answer in find(query, catalogue=self._catalogue, limit=10)]
+        answers = [str(answer["id"]) for answer in self._find(query, catalogue=self._catalogue, limit=10)]
         pages = list(dict.fromkeys(answers))
-        return pages.index(self._stage.subject.id) + 1 if self._stage.subject.id in pages else None
+        rank = pages.index(self._stage.subject.id) + 1 if self._stage.subject.id in pages else None
+        return Found(query[:500], register, rank)

@@ -14,7 +14,8 @@ class Looks:
     """One stretch of watching: only runs that begin in it count.
 
     A diagnostic that watches for three seconds is begun again before it has ended, so that several of its runs fit into
-    little more than one; a quick one is run again when it has ended.
+    little more than one; a quick one is run again when it has ended. Where one could not judge (it ran out of time on a
+    busy machine), they go one by one from then on.
 
     Args:
         witness: Runs the diagnostic.
@@ -33,6 +34,8 @@ class Looks:
         ended = []
         while self._running and self._running[0].done():
             ended.append(self._running.popleft().result())
+            if not (ended[-1].red or ended[-1].green):
+                self._most = 1
         due = len(self._running) < self._most and time.monotonic() - self._began >= self._every_s
         if due or not self._running:
             self._began = time.monotonic()
