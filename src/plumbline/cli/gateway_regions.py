@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plumbline.cli.gateway_asking import json_option, new_table, show_table
+from plumbline.streaming.cluster.access_options import access_options
 from plumbline.streaming.server.options import BadInputError
 
 if TYPE_CHECKING:
+    from plumbline.streaming.cluster.access import Access
     from plumbline.streaming.cluster.link import Link
     from plumbline.streaming.cluster.regions import RegionState
     from plumbline.streaming.cluster.salvage import Hidden
@@ -53,21 +55,18 @@ _broker = click.option(
     metavar="URL[,URL]",
     help="A NATS server of any region that still runs  [$PLUMBLINE_BROKER].",
 )
-_credentials = click.option(
-    "--nats-credentials", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
-)
 
 
 @region.command()
 @click.argument("regions", nargs=-1, required=True, metavar="REGION...")
 @_broker
-@_credentials
+@access_options
 @json_option
-def show(regions: tuple[str, ...], broker: str, nats_credentials: Path | None, as_json: bool) -> None:
+def show(regions: tuple[str, ...], broker: str, access: Access, as_json: bool) -> None:
     """Show who is home, how far the others are behind, and how long ago they heard of it."""
     from plumbline.streaming.cluster.regions import states
 
-    found = _run(broker, nats_credentials, lambda link: states(link, regions))
+    found = _run(broker, access, lambda link: states(link, regions))
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(state) for state in found], indent=2))
     else:
@@ -77,7 +76,7 @@ def show(regions: tuple[str, ...], broker: str, nats_credentials: Path | None, a
 @region.command()
 @click.option("--region", "name", required=True, metavar="NAME")
 @_broker
-@_credentials
+@access_options
 @click.option("--messages", type=click.IntRange(1), default=1000, show_default=True, help="Kept per channel.")
 @click.option("--bytes", "size", type=click.IntRange(1 << 16), default=1 << 30, show_default=True, help="Kept in all.")
 @click.option("--idle-s", type=click.FloatRange(60), default=86400, show_default=True, help="A quiet channel's life.")
@@ -85,7 +84,7 @@ def show(regions: tuple[str, ...], broker: str, nats_credentials: Path | None, a
 def create(
     name: str,
     broker: str,
-    nats_credentials: Path | None,
+    access: Access,
     messages: int,
     size: int,
     idle_s: float,
@@ -96,7 +95,7 @@ def create(
     from plumbline.streaming.cluster.streams import Limits
 
     limits = Limits(messages, size, idle_s, replicas=replicas)
-    made = _run(broker, nats_credentials, lambda link: regions.create(link, _name(name), limits))
+    made = _run(broker, access, lambda link: regions.create(link, _name(name), limits))
     click.echo(f"region {made.region} is home in term {made.term}")
 
 
@@ -104,14 +103,12 @@ def create(
 @click.option("--region", "name", required=True, metavar="NAME")
 @click.option("--of", "home", required=True, metavar="NAME", help="The region that is home.")
 @_broker
-@_credentials
+@access_options
 @click.option(
     "--salvage", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Save what only it has."
 )
 @click.option("--discard", is_flag=True, help="Give up what only it has.")
-def follow(
-    name: str, home: str, broker: str, nats_credentials: Path | None, salvage: Path | None, discard: bool
-) -> None:
+def follow(name: str, home: str, broker: str, access: Access, salvage: Path | None, discard: bool) -> None:
     """Make a region a mirror of home, a lost one that came back too; wait until it has all."""
     from plumbline.streaming.cluster import regions
 
@@ -124,7 +121,7 @@ def follow(
             keep.clear()
         return await regions.follow(link, _name(name), _name(home), keep=keep)
 
-    made = _run(broker, nats_credentials, work)
+    made = _run(broker, access, work)
     click.echo(f"region {made.region} follows {made.home}, up to message {made.last}")
     if keep is not None:
         what = f"saved in {salvage}" if salvage else "given up"
@@ -134,13 +131,13 @@ def follow(
 @region.command()
 @click.option("--region", "name", required=True, metavar="NAME")
 @_broker
-@_credentials
+@access_options
 @click.option("--lost", is_flag=True, help="Home is gone: positions from before are void.")
-def promote(name: str, broker: str, nats_credentials: Path | None, lost: bool) -> None:
+def promote(name: str, broker: str, access: Access, lost: bool) -> None:
     """Make a mirror home; with home still there, nothing is lost."""
     from plumbline.streaming.cluster import regions
 
-    made = _run(broker, nats_credentials, lambda link: regions.promote(link, _name(name), lost=lost))
+    made = _run(broker, access, lambda link: regions.promote(link, _name(name), lost=lost))
     click.echo(f"region {made.region} is home in term {made.term}")
     if lost:
         click.echo(
@@ -164,7 +161,7 @@ def _name(text: str) -> str:
     return check_region(text)
 
 
-def _run(broker: str, credentials: Path | None, work: Callable[[Link], Awaitable[Any]]) -> Any:
+def _run(broker: str, access: Access, work: Callable[[Link], Awaitable[Any]]) -> Any:
     """Do it over a connection; what goes wrong is one sentence."""
     from plumbline.streaming.cluster.link import Link
     from plumbline.streaming.cluster.options import servers_of
@@ -172,7 +169,7 @@ def _run(broker: str, credentials: Path | None, work: Callable[[Link], Awaitable
     from plumbline.streaming.core.broker import BrokerError
 
     async def main() -> Any:
-        link = Link(list(servers_of(broker)), credentials=credentials, name="plumb gateway region")
+        link = Link(list(servers_of(broker)), access=access, name="plumb gateway region")
         await link.open()
         try:
             return await work(link)

@@ -50,7 +50,7 @@ class NatsBroker:
         self.options = options
         self.link = Link(
             list(options.servers),
-            credentials=options.credentials,
+            access=options.access,
             name="plumbline gateway",
             lost=lambda: self._standing.lost(self._now()),
             back=self._back,

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import nats
@@ -16,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from plumbline.streaming.cluster.access import NO_TLS, Access, refusal
 from plumbline.streaming.core.broker import BrokerError
 from plumbline.streaming.server import log
 
@@ -24,6 +24,21 @@ REQUEST_S = 5.0
 RETRY_S = 0.25  # between two attempts to connect again
 CONNECT_S = 3
 END_OF_BATCH, NOTHING, NOBODY = "204", "404", "503"
+
+
+class _Guarded(Client):
+    """Never shows who it is to a server that offers no TLS when TLS was asked for: nats-py would, in plain text."""
+
+    encrypted = False
+
+    def _connect_command(self) -> bytes:
+        """Return what is sent first, with all secrets: the last moment to hold them back."""
+        here = self._current_server
+        wrapped = here is not None and here.uri.scheme == "wss"
+        if self.encrypted and not wrapped and not self._server_info.get("tls_required"):
+            raise nats.errors.Error(NO_TLS)
+        told: bytes = super()._connect_command()
+        return told
 
 
 class TimedOutError(BrokerError):
@@ -38,7 +53,7 @@ class Link:
 
     Args:
         servers: Addresses, `nats://host:port`; any of them will do.
-        credentials: File with a user's JWT and key; None: without.
+        access: Who the gateway is, and whom it trusts.
         name: What the server's own reports call this connection.
         lost: Called when the connection breaks.
         back: Called when it stands again; its subscriptions stand too.
@@ -48,25 +63,26 @@ class Link:
         self,
         servers: list[str],
         *,
-        credentials: Path | None = None,
+        access: Access | None = None,
         name: str = "plumbline",
         lost: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
     ) -> None:
         self.servers = servers
-        self._credentials = credentials
+        self._access = access or Access()
         self._name = name
         self._lost = lost
         self._back = back
         self._said = ""
+        self._first_said: list[str] = []  # while the first connection is made
         self._closing = False
-        self.nats = Client()
+        self.nats = _Guarded()
         self.reconnects = 0
 
     @property
     def place(self) -> str:
         """The servers' addresses for people, without anything secret."""
-        return ", ".join(server.rpartition("@")[2].removeprefix("nats://") for server in self.servers)
+        return ", ".join(server.partition("://")[2].rpartition("@")[2] for server in self.servers)
 
     @property
     def up(self) -> bool:
@@ -79,13 +95,18 @@ class Link:
         Raises:
             BrokerError: Nobody answers, JetStream is off, or the server is too old; one sentence says which.
         """
-        options: dict[str, Any] = {"user_credentials": str(self._credentials)} if self._credentials else {}
         try:
+            options = self._access.options(self.servers)
+            self.nats.encrypted = "tls" in options
             await asyncio.wait_for(self._connect(options), CONNECT_S + 1)
+        except ValueError as error:  # a file of the access, or what is in it
+            raise BrokerError("unavailable", str(error)) from None
         except (OSError, TimeoutError, nats.errors.Error) as error:
             self._closing = True
             with contextlib.suppress(Exception):
                 await self.nats.close()
+            if (refused := refusal(error, self._first_said)) is not None:
+                raise BrokerError("unavailable", f"NATS at {self.place} cannot be used: {refused}") from None
             because = str(error).removeprefix("nats: ") or type(error).__name__
             raise BrokerError("unavailable", f"no NATS server answers at {self.place} ({because})") from None
         try:
@@ -99,7 +120,7 @@ class Link:
 
         async def failed(error: Exception) -> None:
             if first:
-                self._said = str(error)
+                self._first_said.append(str(error))
             elif not self._closing:
                 self._say(error)
 

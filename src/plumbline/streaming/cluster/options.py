@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
+from plumbline.streaming.cluster.access import Access
+from plumbline.streaming.cluster.access_options import access_options
 from plumbline.streaming.cluster.nats_config import check_region
 from plumbline.streaming.server.options import BadInputError
 
@@ -24,27 +25,19 @@ def cluster_options(run: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options; the command gets `cluster`, which is None if the channels stay in this process."""
 
     @functools.wraps(run)
-    def either(
-        *, broker: str | None, nats_credentials: Path | None, region: str | None, peers: tuple[str, ...], **rest: Any
-    ) -> Any:
+    def either(*, broker: str | None, access: Access, region: str | None, peers: tuple[str, ...], **rest: Any) -> Any:
         try:
-            cluster = cluster_from(broker, nats_credentials, region, peers)
+            cluster = cluster_from(broker, access, region, peers)
         except ValueError as error:
             raise BadInputError(str(error)) from None
         return run(cluster=cluster, **rest)
 
-    command: Callable[..., Any] = either
+    command: Callable[..., Any] = access_options(either)
     options = (
         click.option(
             "--broker",
             metavar="URL[,URL]",
             help="Keep the channels in NATS: nats://host:port, several with commas. Without: in this process.",
-        ),
-        click.option(
-            "--nats-credentials",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="Credentials file for NATS.",
         ),
         click.option("--region", metavar="NAME", help="This gateway's region: the servers' JetStream domain."),
         click.option("--peer", "peers", multiple=True, metavar="NAME", help="Another region; may be repeated."),
@@ -69,13 +62,18 @@ def servers_of(text: str) -> tuple[str, ...]:
             good = False
         if not good:
             raise ValueError(f"'{_shown(server)}' is no broker; write nats://host:port, several with commas")
+        if "@" in parts.netloc:
+            raise ValueError(
+                f"'{_shown(server)}' has a secret in it, which every user of this machine can read in the list of "
+                "processes; use --nats-user with --nats-password-file, or --nats-token-file"
+            )
     if not found:
         raise ValueError("--broker names no server; write nats://host:port")
     return found
 
 
 def cluster_from(
-    broker: str | None, credentials: Path | None, region: str | None, peers: tuple[str, ...]
+    broker: str | None, access: Access | None, region: str | None, peers: tuple[str, ...]
 ) -> ClusterOptions | None:
     """Return what the options say; None if the channels stay in this process.
 
@@ -83,8 +81,8 @@ def cluster_from(
         ValueError: They do not fit together.
     """
     if broker is None:
-        if credentials or region or peers:
-            raise ValueError("--nats-credentials, --region and --peer belong to --broker nats://…")
+        if access or region or peers:
+            raise ValueError("--nats-…, --region and --peer belong to --broker nats://…")
         return None
     try:
         from plumbline.streaming.cluster.broker import ClusterOptions
@@ -99,7 +97,7 @@ def cluster_from(
     own = check_region(region) if region else ALONE
     if own in named:
         raise ValueError(f"--peer {own} is this region itself")
-    return ClusterOptions(servers_of(broker), credentials, own, named)
+    return ClusterOptions(servers_of(broker), access or Access(), own, named)
 
 
 def broker_from(options: ClusterOptions | None, settings: Settings) -> NatsBroker | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from plumbline.streaming.cluster.access import Access
 from plumbline.streaming.cluster.streams import ALONE, MARKS, Copy, Limits
 from plumbline.streaming.core.settings import Settings
 from plumbline.streaming.server import log
@@ -17,14 +17,14 @@ class ClusterOptions:
 
     Args:
         servers: Addresses of NATS servers, `nats://host:port`.
-        credentials: File with a user's JWT and key; None: without.
+        access: Who the gateway is for NATS, and whom it trusts.
         region: This gateway's region: the JetStream domain of the servers; `main` in a cluster that has only one.
         peers: The other regions.
         limits: What the stream keeps if it is this gateway that makes it.
     """
 
     servers: tuple[str, ...]
-    credentials: Path | None = None
+    access: Access = field(default_factory=Access)
     region: str = ALONE
     peers: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
