@@ -116,7 +116,7 @@ def run():
 
     def begin(work):
         async def bounded():
-            async with asyncio.timeout(PATIENCE_S * 2):
+            async with asyncio.timeout(PATIENCE_S * 3):
                 return await work
 
         return asyncio.run(bounded())

@@ -6,6 +6,7 @@ import json
 from random import Random
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -208,5 +209,5 @@ class Network(RuleBasedStateMachine):
             assert len(stored) == len(epochs), "a publication was stored twice in one epoch"
 
 
-TestNetwork = Network.TestCase
+TestNetwork = pytest.mark.timeout(600)(Network.TestCase)  # 12,000 steps, on a machine that may be busy
 TestNetwork.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
