@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+from cluster.cachelab import Stores
 from cluster.natslab import Server
 from cluster.twolab import Regions
 
@@ -38,3 +39,9 @@ def scene(nats):
         asyncio.run(main())
 
     return run
+
+
+@pytest.fixture(params=["memory", "nats"])
+def stores(request):
+    server = request.getfixturevalue("nats")() if request.param == "nats" else None
+    return Stores(request.param, server)

@@ -1,82 +1,13 @@
-"""The cache, over both of its stores: one load at a time, staleness told, failures short, late results fenced."""
+"""The cache, over both of its stores: one load at a time, staleness told, failures short."""
 
 import asyncio
-import contextlib
 
 import pytest
+from cluster.cachelab import HOUR_S, Source, opened
 from cluster.natslab import eventually
-from contracts.broker import Recorder, ask
 
-from plumbline.streaming import Settings
-from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
-from plumbline.streaming.cluster.cache import Cache, CacheOptions, LoadFailedError, Record
-from plumbline.streaming.cluster.cachestores import CACHE, MemoryStore, NatsStore
-from plumbline.streaming.cluster.link import Link
-from plumbline.streaming.core.broker import BrokerError
-from plumbline.streaming.core.local import LocalBroker
-
-HOUR_S = 3600.0
-
-
-class Source:
-    """What is slow to compute: it counts how often, and waits until it is let go."""
-
-    def __init__(self, value=b"42"):
-        self.value = value
-        self.calls = 0
-        self.go = asyncio.Event()
-        self.begun = asyncio.Event()
-
-    async def __call__(self):
-        self.calls += 1
-        self.begun.set()
-        await self.go.wait()
-        if isinstance(self.value, Exception):
-            raise self.value
-        return self.value
-
-
-def opened(source=b"42"):
-    one = Source(source)
-    one.go.set()
-    return one
-
-
-class Stores:
-    """Opens stores that share what they keep, as processes would."""
-
-    def __init__(self, kind, server):
-        self.kind, self.server = kind, server
-        self.memory = None
-
-    @contextlib.asynccontextmanager
-    async def open(self, count=1, **options):
-        async with contextlib.AsyncExitStack() as stack:
-            yield [await self._store(stack, options) for _ in range(count)]
-
-    async def _store(self, stack, options):
-        if self.kind == "memory":
-            if self.memory is None:
-                self.broker = LocalBroker(Settings(), "e", lambda: 0.0)
-                await self.broker.start(Recorder())
-                self.memory = MemoryStore(broker=self.broker, **options)
-            return self.memory
-        link = Link([self.server.url])
-        await link.open()
-        stack.push_async_callback(link.close)
-        store = NatsStore(link, **options)
-        await store.ready()
-        if not hasattr(self, "broker"):
-            self.broker = NatsBroker(ClusterOptions(servers=(self.server.url,)), Settings())
-            await self.broker.start(Recorder())
-            stack.push_async_callback(self.broker.stop)
-        return store
-
-
-@pytest.fixture(params=["memory", "nats"])
-def stores(request):
-    server = request.getfixturevalue("nats")() if request.param == "nats" else None
-    return Stores(request.param, server)
+from plumbline.streaming.cluster.cache import Cache, CacheOptions, LoadFailedError
+from plumbline.streaming.cluster.cachestores import MemoryStore
 
 
 def test_a_value_is_kept_and_told_with_its_age(stores):
@@ -187,61 +118,6 @@ def test_a_failure_that_has_passed_is_tried_again(stores):
     asyncio.run(main())
 
 
-def test_a_lease_holds_one_process_off_until_it_is_given_back(stores):
-    async def main():
-        async with stores.open(2) as [one, two]:
-            lease = await one.claim("k", "one", HOUR_S)
-            assert lease is not None
-            assert await two.claim("k", "two", HOUR_S) is None
-            await two.release("k", lease + 1000)
-            assert await two.claim("k", "two", HOUR_S) is None
-            await one.release("k", lease)
-            assert await two.claim("k", "two", HOUR_S) is not None
-
-    asyncio.run(main())
-
-
-def test_a_late_result_does_not_replace_a_newer_one(stores):
-    async def main():
-        async with stores.open() as [store]:
-            assert await store.put("k", Record(b"newer", HOUR_S), after=0)
-            assert not await store.put("k", Record(b"late", HOUR_S), after=0)
-            revision = (await store.get("k")).revision
-            assert await store.put("k", Record(b"third", HOUR_S), after=revision)
-            assert (await store.get("k")).value == b"third"
-
-    asyncio.run(main())
-
-
-def test_who_waits_for_another_process_takes_its_value(stores):
-    async def main():
-        async with stores.open(2) as [one, two]:
-            lease = await one.claim("k", "elsewhere", HOUR_S)
-            cache = Cache(two)
-            never = Source()
-            asked = asyncio.ensure_future(cache.computed("k", never, ttl_s=HOUR_S))
-            await eventually(lambda: cache.counts["waits"])
-            await one.put("k", Record(b"theirs", HOUR_S), after=0)
-            assert (await asked).value == b"theirs"
-            assert never.calls == 0
-            await one.release("k", lease)
-
-    asyncio.run(main())
-
-
-def test_the_last_value_of_a_channel_is_its_newest_message(stores):
-    async def main():
-        async with stores.open() as [store]:
-            cache = Cache(store)
-            await ask(stores.broker.head, "scores")
-            assert await cache.last("scores") is None
-            for number in range(3):
-                await ask(stores.broker.publish, "scores", b"%d" % number, None)
-            assert (await cache.last("scores")).value == b"2"
-
-    asyncio.run(main())
-
-
 def test_a_value_that_is_too_large_is_answered_and_not_kept(stores):
     async def main():
         async with stores.open() as [store]:
@@ -269,66 +145,5 @@ def test_times_to_live_are_spread():
         lives = [(await store.get(f"k{number}")).ttl_s for number in range(50)]
         assert all(50 <= life <= 100 for life in lives)
         assert max(lives) - min(lives) > 10
-
-    asyncio.run(main())
-
-
-def test_memory_is_bounded_and_the_least_used_goes_first():
-    async def main():
-        store = MemoryStore(most_bytes=30)
-        cache = Cache(store)
-        for key in "abc":
-            await cache.put(key, b"x" * 10, ttl_s=HOUR_S)
-        await cache.get("a")
-        await cache.put("d", b"x" * 10, ttl_s=HOUR_S)
-        assert store.size == 30
-        assert [key for key in "abcd" if await cache.get(key)] == ["a", "c", "d"]
-
-    asyncio.run(main())
-
-
-def test_a_cache_without_a_broker_knows_no_channels():
-    with pytest.raises(BrokerError, match="without a broker"):
-        asyncio.run(Cache(MemoryStore()).last("c"))
-
-
-def test_a_store_that_is_gone_costs_the_protection_between_processes_only(nats):
-    async def main():
-        server = nats()
-        link = Link([server.url])
-        await link.open()
-        store = NatsStore(link)
-        await store.ready()
-        cache = Cache(store)
-        server.kill()
-        await eventually(lambda: not link.up)
-        source = Source()
-        asked = [asyncio.ensure_future(cache.computed("k", source, ttl_s=HOUR_S)) for _ in range(10)]
-        await source.begun.wait()
-        source.go.set()
-        assert {(await one).value for one in asked} == {b"42"}
-        assert source.calls == 1
-        assert cache.stats()["store_errors"] > 0
-        with pytest.raises(BrokerError):
-            await cache.get("k")
-        await link.close()
-
-    asyncio.run(main())
-
-
-def test_what_is_of_no_use_any_more_is_forgotten_by_the_server(nats):
-    async def main():
-        link = Link([nats().url])
-        await link.open()
-        store = NatsStore(link)
-        await store.ready()
-        await store.put("k", Record(b"x", 0.5, 0.2), after=None)
-
-        async def forgotten():
-            return not (await link.api(f"STREAM.INFO.{CACHE}"))["state"]["messages"]
-
-        await eventually(forgotten)
-        assert await store.get("k") is None
-        await link.close()
 
     asyncio.run(main())
