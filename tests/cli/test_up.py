@@ -113,6 +113,13 @@ def test_a_taken_port_is_said_before_anything_starts() -> None:
     assert "make up PORT=" in result.output
 
 
+def test_a_package_without_the_web_part_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plumbline.cli.up.find_spec", lambda name: None if name == "uvicorn" else name)
+    result = CliRunner().invoke(main, ["up", "--port", "0"])
+    assert result.exit_code == 1
+    assert "needs uvicorn: pip install 'plumbline[web,streaming]'" in result.output
+
+
 @pytest.mark.parametrize(("key", "said"), [(True, "are no certificate and its key in PEM"), (False, "needs both")])
 def test_a_certificate_that_is_none_is_said_before_anything_starts(tmp_path: Path, key: bool, said: str) -> None:
     (tmp_path / "a.pem").write_text("no certificate")

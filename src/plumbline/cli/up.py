@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ def up(
     """Serve site, search, diagnostics and lab; Ctrl-C ends all of it."""
     from plumbline.web.settings import SettingsError, WebSettings, check_bind, is_loopback
 
+    check_installed()
     try:
         catalogue = locate(obj["catalogue"])
         catalogue.diagnostics()
@@ -80,6 +82,17 @@ def read_token(path: Path | None) -> str | None:
     if len(token) < 16:
         raise click.UsageError(f"{path}: the token has {len(token)} characters, it needs 16 or more")
     return token
+
+
+def check_installed() -> None:
+    """Say which part of the package is missing.
+
+    Raises:
+        click.ClickException: The web packages are not installed.
+    """
+    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise click.ClickException(f"`plumb up` needs {' and '.join(missing)}: pip install 'plumbline[web,streaming]'")
 
 
 def check_tls(cert: str | None, key: str | None) -> None:

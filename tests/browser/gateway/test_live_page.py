@@ -101,4 +101,6 @@ def test_a_service_that_refuses_is_asked_again(static_site: str, page: Page) -> 
     page.goto(static_site + LIVE)
     expect(page.locator(".pl-live__message")).to_contain_text("The service refused")
     page.clock.run_for(5000)
-    expect(page.get_by_role("row", name="Connections").get_by_role("cell")).to_have_text("7")
+    expect(page.locator("[data-pl-gateway]").get_by_role("row", name="Connections").get_by_role("cell")).to_have_text(
+        "7"
+    )
