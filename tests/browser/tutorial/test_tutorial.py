@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, Page, expect
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs/infrastructure/tutorial.md"
 FILES = ROOT / "docs/infrastructure/tutorial"
-PATIENCE_S = 60
-pytestmark = pytest.mark.timeout(400)
+PATIENCE_S = 180
+pytestmark = pytest.mark.timeout(900)
 
 
 def fences(kind: str) -> dict[str, str]:
