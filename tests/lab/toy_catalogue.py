@@ -17,7 +17,7 @@ from plumbline.lab.proof.prove import Prover
 TOY = Path(__file__).parent / "toy"
 ID = "streaming.message-too-big"
 # Short for what must not come; what must come ends its phase by itself.
-BRIEF = Patience(felt_s=4.0, stretch=0.3, hold_s=0.6, hold_runs=2, decoy_s=1.0)
+BRIEF = Patience(begin_s=0.5, felt_s=4.0, stretch=0.3, hold_s=0.6, hold_runs=2, decoy_s=1.0)
 LONG = replace(BRIEF, felt_s=60.0, stretch=4.0)
 
 

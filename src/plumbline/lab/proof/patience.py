@@ -11,6 +11,7 @@ class Patience:
 
     Args:
         settle_s: For the healthy lab to serve all its clients, in seconds.
+        begin_s: For a lab that has just started to show nothing red, in seconds.
         felt_s: For the workload to feel the fault, in seconds.
         stretch: Factor on the record's `detect_within_s` and `recover_within_s`, which hold for an idle machine.
         hold_s: How long red must last without a fix, and green with one, in seconds.
@@ -24,6 +25,7 @@ class Patience:
     """
 
     settle_s: float = 90.0
+    begin_s: float = 15.0
     felt_s: float = 60.0
     stretch: float = 4.0
     hold_s: float = 1.5

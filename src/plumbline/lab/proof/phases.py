@@ -16,8 +16,12 @@ from plumbline.lab.proof.witness import Sample
 
 
 def baseline(stage: Stage, course: Course) -> str:
-    """The healthy lab, at one time: the workload is served, the linked diagnostic is ok, and no other is red."""
+    """The healthy lab, at one time: the workload is served, the linked diagnostic is ok, and no other is red.
+
+    A lab that has just started may still settle: a worker that is seconds old has few connections, and that is so.
+    """
     connected(stage)
+    began = time.monotonic()
     first = stage.witness.look_at_all_beside()
 
     def judged() -> bool:
@@ -26,9 +30,9 @@ def baseline(stage: Stage, course: Course) -> str:
         if linked is None:
             raise PhaseError(f"there is no diagnostic '{stage.subject.linked}' in the catalogue")
         red = [f"{one.id} is {one.status}: {one.sentence}" for one in course.healthy.values() if one.status.red]
-        if red:
+        if red and time.monotonic() - began > stage.patience.begin_s:
             raise PhaseError(f"nothing is broken, but {'; '.join(red)}")
-        return linked.status is Status.OK
+        return linked.status is Status.OK and not red
 
     def unjudged() -> str:
         linked = course.healthy[stage.subject.linked]

@@ -69,7 +69,7 @@ class Hub(Backlog):
         self.telemetry = from_environment()
         self.guard = Guard(self)
         self.meters = Meters(self)
-        self.broker: Broker = broker or LocalBroker(settings, epoch, self.now)
+        self.broker: Broker = LocalBroker(settings, epoch, self.now) if broker is None else broker
         self.fanout = Fanout(self, self.broker)
         self.requests = Requests(self)
         self.door = Door(self, tls)
