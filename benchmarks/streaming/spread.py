@@ -28,13 +28,15 @@ class Port:
 
     def __init__(self, workers: int) -> None:
         self.listeners = Listeners(Address("127.0.0.1", 0), 4096)
-        self.open = [self.listeners.open() for _ in range(workers)]
-        self.held: list[list[tuple[socket.socket, socket.socket]]] = [[] for _ in range(workers)]
+        self.open: list[socket.socket] = []
+        self.held: list[list[tuple[socket.socket, socket.socket]]] = []
+        self.grow(workers)
 
     def grow(self, workers: int) -> None:
         """Add listening sockets."""
         while len(self.open) < workers:
             self.open.append(self.listeners.open())
+            self.open[-1].listen(4096)  # as a worker does when it can serve
             self.held.append([])
 
     def connect(self, count: int) -> None:

@@ -38,7 +38,12 @@ VARIANTS = {
             "audience": "gateway",
         },
         "tls": {"existingSecret": "tls"},
-        "broker": {"url": "tls://nats.example.org:4443", "credentialsSecret": "nats"},
+        "broker": {
+            "url": "tls://nats.example.org:4443",
+            "credentialsSecret": "nats",
+            "tlsSecret": "nats-ca",
+            "clientCertificate": True,
+        },
         "service": {"type": "LoadBalancer", "annotations": {"a": "b"}},
         "networkPolicy": {"clientsFrom": [{"namespaceSelector": {}}]},
         "monitoring": {"alerts": {"labels": {"release": "prometheus"}}, "serviceMonitor": {"labels": {"release": "p"}}},
@@ -93,8 +98,9 @@ def test_every_object_fits_its_schema(objects):
 
 
 def test_the_gateway_understands_its_arguments_and_its_file(objects, tmp_path):
-    (tmp_path / "nats").mkdir()
-    (tmp_path / "nats/nats.creds").touch()
+    for name in ("nats/nats.creds", "nats-tls/ca.crt", "nats-tls/tls.crt", "nats-tls/tls.key"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
     (tmp_path / "gateway.toml").write_text(objects["ConfigMap"]["data"]["gateway.toml"])
     arguments = [one.replace("/etc/plumbline", str(tmp_path)) for one in container(objects)["args"]]
     context = serve.make_context("serve", arguments)
@@ -102,6 +108,15 @@ def test_the_gateway_understands_its_arguments_and_its_file(objects, tmp_path):
     settings = settings_from(context.params["config"], [])
     assert settings.drain_s == 60
     assert settings.token_keys in ("", "/etc/plumbline/keys/new.pem,/etc/plumbline/keys/old.pem")
+
+
+def test_every_file_that_the_gateway_is_told_to_read_is_mounted(objects):
+    mounted = tuple(one["mountPath"] for one in container(objects)["volumeMounts"])
+    named = [one.partition("=")[2] for one in container(objects)["args"] if "=/" in one]
+    assert named
+    assert all(path.startswith(mounted) for path in named)
+    volumes = {one["name"] for one in objects["Deployment"]["spec"]["template"]["spec"]["volumes"]}
+    assert volumes == {one["name"] for one in container(objects)["volumeMounts"]}
 
 
 def test_metrics_are_asked_where_they_are_served(objects):
