@@ -1,0 +1,1 @@
+"""From a trained model to proven, reversible production: registry, packaging, model server, pipeline, experiments."""
