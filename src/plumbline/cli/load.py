@@ -19,7 +19,9 @@ _count = click.IntRange(min=0)
 _rate = click.FloatRange(min=0)
 
 
-@click.command(epilog="Exit codes: 0 nothing lost, 1 messages lost, 2 usage, 4 incomplete, 130 interrupted.")
+@click.command(
+    epilog="Exit codes: 0 nothing lost, 1 messages lost, 2 usage, 4 incomplete or nobody connected, 130 interrupted."
+)
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.option("--lab", is_flag=True, help="Start a gateway of one's own on a free port and load that.")
 @click.option("--lab-option", "lab_options", multiple=True, metavar="WORD", help="Give the lab's gateway this option.")

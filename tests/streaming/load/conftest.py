@@ -23,9 +23,11 @@ class Plain:
         double: Numbers of messages that are sent twice.
         stall: (number, seconds): at this message the whole server stands still.
         hang_up_at: At this message every client is closed with 4008.
+        port: Where it listens; 0: any.
     """
 
-    def __init__(self, mode="broadcast", *, drop=(), double=(), stall=None, hang_up_at=None):
+    def __init__(self, mode="broadcast", *, drop=(), double=(), stall=None, hang_up_at=None, port=0):
+        self._port = port
         self.mode, self.drop, self.double, self.stall, self.hang_up_at = mode, drop, double, stall, hang_up_at
         self.clients, self.messages, self.released = set(), 0, threading.Event()
         self._ready = threading.Event()
@@ -35,7 +37,7 @@ class Plain:
 
     async def _main(self):
         self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
-        async with serve(self._serve, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
+        async with serve(self._serve, "127.0.0.1", self._port, compression=None, ping_interval=None) as server:
             self.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             self._ready.set()
             await self._told.wait()

@@ -166,6 +166,21 @@ def test_a_plot_of_zeros_is_drawn_too():
     assert "<svg" in lines("zeros", [Line("a", [1], [0])], x="s", y="ms", log_y=True, log_x=True)
 
 
+@pytest.mark.parametrize("log_y", [False, True])
+@pytest.mark.parametrize("ys", [[1000, 1000, 1001], [43.2] * 3, [0.001] * 3, [5, 6, 40]])
+def test_there_is_room_above_a_line_however_flat_it_is(ys, log_y):
+    drawn = lines("flat", [Line("a", [1, 2, 3], ys)], x="s", y="ms", log_y=log_y)
+    top = float(re.search(r'<clipPath.*?<rect x="[^"]+" y="([^"]+)"', drawn, re.DOTALL)[1])
+    path = re.search(r'<path d="([^"]+)"[^>]+stroke: #2a7fd4', drawn)[1]
+    heights = [float(y) for _, y in re.findall(r"[ML] (\S+) (\S+)", path)]
+    assert len(heights) == 3
+    assert min(heights) > top + 2
+
+
+def test_one_point_alone_is_seen():
+    assert "<use" in lines("one", [Line("a", [1], [5])], x="s", y="ms").partition('id="one-line2d')[2]
+
+
 @pytest.mark.parametrize("live", [False, True])
 def test_progress_says_how_it_goes(live):
     stream = io.StringIO()

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 import uvloop
+from click.testing import CliRunner
 
+from plumbline.cli.load import load
 from plumbline.streaming import Gateway, Settings
 from plumbline.streaming.load.errors import LoadError
 from plumbline.streaming.load.faults import Fault
@@ -107,11 +110,34 @@ def test_a_broadcast_says_when_the_last_reader_had_it(plain, plan):
 
 
 def test_nobody_there_is_counted_and_not_waited_for_in_vain(plan):
-    quick = plan({"name": "hold", "seconds": 0.5}, connections=2).model_copy(update={"settle_s": 0.1})
-    ramp = quick.phases[0].model_copy(update={"seconds": 4.0})
-    report = run(quick.model_copy(update={"phases": (ramp, quick.phases[1])}), Options(urls=("ws://127.0.0.1:1/",)))
+    report = run(plan(publish(1.0), **ALL), Options(urls=("ws://127.0.0.1:1/",)))
     assert report["connections"]["failures"]["refused"] >= 2
     assert report["connections"]["uptime"] is None
+    assert report["lasted_s"] < report["scenario"]["phases"][0]["seconds"]
+    assert [phase["name"] for phase in report["phases"]] == ["ramp"]
+    assert not report["complete"]
+    assert report["bottleneck"]["limit"] == "nobody"
+    said = words(report).splitlines()
+    assert len(said) == 2
+    assert "Nobody was ever connected to ws://127.0.0.1:1/: all" in said[1]
+
+
+def test_the_command_says_in_one_sentence_that_nobody_is_there():
+    done = CliRunner().invoke(load, ["ws://127.0.0.1:1/", "--connections", "2", "--seconds", "1"])
+    assert done.exit_code == 4
+    assert done.stdout.count("Nobody was ever connected") == 1
+
+
+def test_a_server_that_comes_a_moment_later_is_loaded_all_the_same(plain, plan):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    late = threading.Timer(1.0, plain, kwargs={"port": port})
+    late.start()
+    report = run(plan(publish(0.5), reconnect_s=0.2, **ALL), Options(urls=(f"ws://127.0.0.1:{port}/",)))
+    late.join()
+    assert report["complete"]
+    assert report["connections"]["failures"]["refused"]
+    assert report["ledger"]["lost"] == 0
 
 
 def test_a_server_that_stands_still_under_a_fault_is_measured(plain, plan):

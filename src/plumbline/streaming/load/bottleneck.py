@@ -6,13 +6,13 @@ itself too slow is its own lateness. Then the server, then the machine that both
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import pairwise
 
+from plumbline.streaming.load.hard_limits import HARD
+from plumbline.streaming.load.limits import FULL, Bottleneck, Load, Rule, processes
 from plumbline.streaming.load.sampling import ProcessSample, Sample
 
-FULL = 0.95
-"""Share of a limit from which it counts as reached: of file descriptors, TCP memory, one core."""
 BUSY = 0.90
 """Cores in use by one thread from which its queue grows: at 90 % one waits nine service times on average (M/M/1)."""
 LATE_S = 0.1
@@ -21,46 +21,9 @@ OFTEN = 0.2
 """Share of the samples that must show a soft limit: one busy second is no bottleneck."""
 QUEUED = 0.5
 """Share of its byte limit at which one connection's queue is held to be the limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What the generator met, besides the samples.
-
-    Args:
-        failures: Failed attempts to connect, by word (`ports`, `descriptors`, `refused`, …).
-        generator_lag_s: How late the generator's own loop was, worst of each second.
-        unsent: Messages that were due and never went out.
-        queue_limit_bytes: The gateway's `queue_max_bytes`; 0 if unknown.
-        slow_closes: Connections that the server closed for reading too slowly.
-    """
-
-    failures: dict[str, int]
-    generator_lag_s: Sequence[float] = ()
-    unsent: int = 0
-    queue_limit_bytes: int = 0
-    slow_closes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Bottleneck:
-    """The verdict.
-
-    Args:
-        limit: `ports`, `descriptors`, `accept-queue`, `kernel-memory`, `generator`, `server-cpu`, `loop-lag`,
-            `queues`, `machine-cpu`, or `none`.
-        where: `generator`, `server`, `kernel`, `machine` or empty.
-        sentence: For people.
-        evidence: Figures behind it, one phrase each.
-    """
-
-    limit: str
-    where: str
-    sentence: str
-    evidence: tuple[str, ...] = ()
-
-
-Rule = Callable[[Sequence[Sample], Load], Bottleneck | None]
+STARVED = 0.3
+"""Share of a loop's lateness in which its thread was ready to run and had no processor, from which that is the reason:
+that of the diagnostic streaming.event-loop-blocked."""
 
 
 def find(samples: Sequence[Sample], load: Load) -> Bottleneck:
@@ -70,75 +33,6 @@ def find(samples: Sequence[Sample], load: Load) -> Bottleneck:
         if found is not None:
             return found
     return Bottleneck("none", "", f"No limit was reached{_nearest(samples)}.")
-
-
-def _ports(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
-    failed = load.failures.get("ports", 0)
-    if not failed:
-        return None
-    waiting = max((one.kernel.time_wait for one in samples if one.kernel), default=0)
-    return Bottleneck(
-        "ports",
-        "generator",
-        f"The generator ran out of ports: {failed} attempts failed with EADDRNOTAVAIL.",
-        (
-            f"{failed} times EADDRNOTAVAIL",
-            f"at most {waiting} sockets in TIME_WAIT",
-            "one source address has 28,232 ports",
-        ),
-    )
-
-
-def _descriptors(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
-    for where in ("server", "generator"):
-        fullest = max(
-            _all(samples, where), key=lambda one: one.descriptors / max(1, one.descriptors_limit), default=None
-        )
-        if fullest and fullest.descriptors_limit and fullest.descriptors >= FULL * fullest.descriptors_limit:
-            part = fullest.descriptors / fullest.descriptors_limit
-            return Bottleneck(
-                "descriptors",
-                where,
-                f"The {where} ran out of file descriptors: {fullest.name} ({fullest.pid}) held {fullest.descriptors:,} "
-                f"of {fullest.descriptors_limit:,} ({part:.0%}).",
-                (f"{fullest.descriptors} of {fullest.descriptors_limit} descriptors",),
-            )
-    failed = load.failures.get("descriptors", 0)
-    if failed:
-        text = f"The generator ran out of file descriptors: {failed} attempts failed with EMFILE."
-        return Bottleneck("descriptors", "generator", text, (f"{failed} times EMFILE",))
-    return None
-
-
-def _accept_queue(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
-    overflows = sum(one.kernel.listen_overflows for one in samples if one.kernel)
-    if not overflows:
-        return None
-    fullest = max((stats.get("accept_queue") or 0 for one in samples for stats in one.gateway), default=0)
-    return Bottleneck(
-        "accept-queue",
-        "server",
-        f"The accept queue overflowed {overflows:,} times: connections waited for SYNs sent again after 1 s and more.",
-        (
-            f"ListenOverflows +{overflows}",
-            f"at most {fullest} seen waiting",
-            f"{load.failures.get('timeout', 0)} time-outs",
-        ),
-    )
-
-
-def _kernel_memory(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
-    del load
-    most = max((one.kernel for one in samples if one.kernel), key=lambda one: one.tcp_pages, default=None)
-    if most is None or most.tcp_pages < FULL * most.tcp_pages_limit:
-        return None
-    return Bottleneck(
-        "kernel-memory",
-        "kernel",
-        f"TCP buffers filled the kernel's limit: {most.tcp_pages:,} of {most.tcp_pages_limit:,} pages (tcp_mem); every "
-        "connection of the machine is slowed down.",
-        (f"{most.tcp_pages} of {most.tcp_pages_limit} pages", f"{most.sockets} TCP sockets"),
-    )
 
 
 def _generator(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
@@ -152,14 +46,14 @@ def _generator(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
             "part of the latency is its own; use more processes, or another machine for it.",
             (f"{part:.0%} of the samples at {BUSY:.0%} of a core or more", *_lateness(load)),
         )
-    if load.generator_lag_s and len(late) >= OFTEN * len(load.generator_lag_s) and _starved(samples) < FULL:
-        return Bottleneck(
-            "generator",
-            "generator",
-            f"The generator itself was the limit: its loop was up to {max(late):.2f} s late.",
-            (f"{len(late)} of {len(load.generator_lag_s)} seconds with a lag of {LATE_S:g} s or more",),
-        )
-    return None
+    if not late or len(late) < OFTEN * len(load.generator_lag_s) or _in_use(samples) >= FULL:
+        return None
+    often = f"{len(late)} of {len(load.generator_lag_s)} seconds with a lag of {LATE_S:g} s or more"
+    waited = _longest_wait(processes(samples, "generator"))
+    if _starved([(max(late), waited)]):
+        return _others("generator", max(late), (often, _said(waited)))
+    text = f"The generator itself was the limit: its loop was up to {max(late):.2f} s late."
+    return Bottleneck("generator", "generator", text, (often,))
 
 
 def _server_cpu(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
@@ -182,17 +76,32 @@ def _server_cpu(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
 
 def _loop_lag(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
     del load
-    told = [max((stats.get("loop_lag_s") or 0.0 for stats in one.gateway), default=0.0) for one in samples]
+    told = [_lateness_of_server(one)[0] for one in samples]
     late = [lag for lag in told if lag >= LATE_S]
-    if not late or len(late) < OFTEN * len(told) or _starved(samples) >= FULL:
+    if not late or len(late) < OFTEN * len(told) or _in_use(samples) >= FULL:
         return None
-    return Bottleneck(
-        "loop-lag",
-        "server",
+    often = f"{len(late)} of {len(told)} samples with a lag of {LATE_S:g} s or more"
+    stalls = _stalls(samples)
+    waits = [waited for _, waited in stalls if waited is not None]
+    if _starved(stalls):
+        return _others("server", max(late), (often, _said(max(waits)), f"all cores {_in_use(samples):.0%} in use"))
+    text = (
         f"The server's event loop was the limit: it woke up to {max(late):.2f} s late without using a whole core, so "
-        "something blocks it.",
-        (f"{len(late)} of {len(told)} samples with a lag of {LATE_S:g} s or more",),
     )
+    text += "something blocks it." if waits else "something blocks it, or others had the processor."
+    return Bottleneck("loop-lag", "server", text, (often,))
+
+
+def _others(whose: str, late_s: float, evidence: tuple[str, ...]) -> Bottleneck:
+    text = (
+        f"Others had the processor: the {whose}'s event loop woke up to {late_s:.2f} s late, because its thread was "
+        "ready to run and had no core; nothing blocks it."
+    )
+    return Bottleneck("machine-cpu", "machine", text, evidence)
+
+
+def _said(waited: float | None) -> str:
+    return f"its thread was ready to run and had no core for up to {waited or 0.0:.2f} s of a second"
 
 
 def _queues(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
@@ -208,7 +117,7 @@ def _queues(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
 
 
 def _machine(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
-    share = _starved(samples)
+    share = _in_use(samples)
     if share < FULL:
         return None
     cores = next((one.kernel.cores for one in samples if one.kernel), 0)
@@ -221,21 +130,7 @@ def _machine(samples: Sequence[Sample], load: Load) -> Bottleneck | None:
     )
 
 
-RULES: tuple[Rule, ...] = (
-    _ports,
-    _descriptors,
-    _accept_queue,
-    _kernel_memory,
-    _generator,
-    _server_cpu,
-    _loop_lag,
-    _queues,
-    _machine,
-)
-
-
-def _all(samples: Sequence[Sample], where: str) -> list[ProcessSample]:
-    return [one for sample in samples for one in (sample.servers if where == "server" else sample.generators)]
+RULES: tuple[Rule, ...] = (*HARD, _generator, _server_cpu, _loop_lag, _queues, _machine)
 
 
 def _busiest(samples: Sequence[Sample], where: str) -> tuple[ProcessSample | None, float]:
@@ -248,7 +143,7 @@ def _busiest(samples: Sequence[Sample], where: str) -> tuple[ProcessSample | Non
     return max((one for row in busy for one in row), key=lambda one: one.busiest_thread), len(busy) / len(rows)
 
 
-def _starved(samples: Sequence[Sample]) -> float:
+def _in_use(samples: Sequence[Sample]) -> float:
     """Return the median share of all cores in use."""
     shares = sorted(one.kernel.cpu for one in samples if one.kernel)
     return shares[len(shares) // 2] if shares else 0.0
@@ -262,7 +157,39 @@ def _nearest(samples: Sequence[Sample]) -> str:
     """Say how near the busiest things came."""
     said = []
     for where in ("server", "generator"):
-        most = max((one.busiest_thread for one in _all(samples, where)), default=None)
+        most = max((one.busiest_thread for one in processes(samples, where)), default=None)
         if most is not None:
             said.append(f"the {where}'s busiest thread used {most:.0%} of a core")
     return f": at most {' and '.join(said)}" if said else ""
+
+
+def _lateness_of_server(sample: Sample) -> tuple[float, int | None]:
+    """Return how late the latest event loop of a gateway was by its own account, in seconds, and its process."""
+    told = [(one.get("loop_lag_s") or 0.0, one.get("pid")) for one in sample.gateway]
+    return max(told, key=lambda one: one[0], default=(0.0, None))
+
+
+def _stalls(samples: Sequence[Sample]) -> list[tuple[float, float | None]]:
+    """Return how late the loop was and how long its thread waited for a processor in that second, None if unknown.
+
+    A gateway tells the worst of its last 10 to 20 s; so the second of a stall is the one in which that figure rose. If
+    it never rose, the worst is held against the longest wait.
+    """
+    found: list[tuple[float, float | None]] = []
+    for before, after in pairwise(samples):
+        lag, pid = _lateness_of_server(after)
+        if lag >= LATE_S and lag > _lateness_of_server(before)[0]:
+            of_worker = [one for one in after.servers if one.pid == pid]
+            found.append((lag, _longest_wait(of_worker or after.servers)))
+    worst = max((_lateness_of_server(one)[0] for one in samples), default=0.0)
+    return found or [(worst, _longest_wait(processes(samples, "server")))]
+
+
+def _longest_wait(taken: Sequence[ProcessSample]) -> float | None:
+    return max((one.waited_s for one in taken if one.waited_s is not None), default=None)
+
+
+def _starved(stalls: Sequence[tuple[float, float | None]]) -> bool:
+    """Return True if a thread was ready and had no processor for a good part of its lateness."""
+    known = [(lag, min(lag, waited)) for lag, waited in stalls if waited is not None]
+    return sum(waited for _, waited in known) >= STARVED * sum(lag for lag, _ in known) > 0

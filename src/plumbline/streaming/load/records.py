@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from plumbline.streaming.load.bottleneck import Bottleneck, Load, find
+from plumbline.streaming.load.bottleneck import find
 from plumbline.streaming.load.latency import Histogram, quantile
 from plumbline.streaming.load.ledger import Totals
+from plumbline.streaming.load.limits import Bottleneck, Load
 from plumbline.streaming.load.sampling import Sample
 from plumbline.streaming.load.scenario import Scenario
 
@@ -119,7 +120,9 @@ def report(record: Record, end: End) -> dict[str, Any]:
     """Return the report of what was collected."""
     failures = _sum(one["failures"] for one in end.counts)
     slow_closes = _sum(one["slow_closes"] for one in end.counts)
-    load = Load(failures, record.lags, end.unsent, end.queue_limit_bytes, sum(slow_closes.values()))
+    connected = not nobody(end.states)
+    slow = sum(slow_closes.values())
+    load = Load(failures, record.lags, end.unsent, end.queue_limit_bytes, slow, connected, tuple(record.urls))
     return {
         "schema": SCHEMA,
         "name": record.scenario.name,
@@ -127,7 +130,8 @@ def report(record: Record, end: End) -> dict[str, Any]:
         "started_at": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
         "lasted_s": round(end.lasted_s, 2),
         "interrupted": end.interrupted,
-        "complete": not end.interrupted and not end.complaints,
+        "complete": not end.interrupted and not end.complaints and connected,
+        "connected": connected,
         "generators": len(end.states),
         "generators_lost": len(end.complaints),
         "complaint": "; ".join(filter(None, end.complaints)) or None,
@@ -145,6 +149,12 @@ def report(record: Record, end: End) -> dict[str, Any]:
         "seconds": [asdict(one) for one in record.seconds],
         "samples": [asdict(one) for one in record.samples],
     }
+
+
+def nobody(states: Iterable[dict[str, Any]]) -> bool:
+    """Return True if attempts to connect failed and none has ever succeeded, by the last states of the processes."""
+    known = list(states)
+    return any(one["counts"]["failures"] for one in known) and not any(one["up"] or one["wanted_s"] for one in known)
 
 
 def _messages(end: End) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from plumbline.streaming.probes.adminclient import AdminError, ask
 LEAD_S = 0.2  # between telling a phase and its start, so that all processes start it together
 LOOK_S = 0.05
 STALE_S = 2.5
+NOBODY_S = 5.0  # of failures alone, after which there is nobody to wait for; a server may take a moment to start
 QUICK_SETTLE_S = 1.0  # after Ctrl-C
 
 
@@ -87,6 +88,7 @@ class Run:
         self._stop = asyncio.Event()
         self._phase = "start"
         self._stood = asyncio.Event()  # all connections stand, or did
+        self._failed_at: float | None = None  # the first attempt that failed, while nobody has been connected
 
     def stop(self) -> None:
         """Cut the run short; what was measured so far is reported."""
@@ -115,9 +117,8 @@ class Run:
             background += [asyncio.create_task(self._strike(fault)) for fault in options.faults]
             await self._phases()
             interrupted = self._stop.is_set()
-            accounts, unsent = await self.fleet.settle(
-                QUICK_SETTLE_S if interrupted else self.scenario.settle_s, time.monotonic
-            )
+            longest = 0.0 if self._in_vain() else QUICK_SETTLE_S if interrupted else self.scenario.settle_s
+            accounts, unsent = await self.fleet.settle(longest, time.monotonic)
             return self._report(accounts, unsent, interrupted=interrupted)
         finally:
             for task in background:
@@ -127,7 +128,7 @@ class Run:
 
     async def _phases(self) -> None:
         for index, phase in enumerate(self.scenario.phases):
-            if self._stop.is_set() or self.fleet.lost == len(self.fleet.processes):
+            if self._stop.is_set() or self._over():
                 return
             start = time.monotonic() + LEAD_S
             self._phase = phase.name
@@ -144,7 +145,7 @@ class Run:
                 self._stood.set()
                 if phase.until_connected and time.monotonic() >= start + _at_least(phase):
                     return
-            if self.fleet.lost == len(self.fleet.processes):
+            if self._over():
                 return
             left = start + phase.seconds - time.monotonic()
             try:
@@ -152,12 +153,23 @@ class Run:
             except TimeoutError:
                 continue
 
+    def _over(self) -> bool:
+        return self.fleet.lost == len(self.fleet.processes) or self._in_vain()
+
+    def _in_vain(self) -> bool:
+        """Return True if attempts have failed for long enough, and nobody has ever been connected."""
+        return self._failed_at is not None and time.monotonic() - self._failed_at >= NOBODY_S
+
     def _stands(self) -> bool:
         states = [process.last for process in self.fleet.processes]
         return all(state is not None and state["up"] >= state["links"] for state in states)
 
     def _heard(self, _process: Process, state: dict[str, Any]) -> None:
         self.record.heard(state)
+        if not records.nobody([process.last for process in self.fleet.processes if process.last]):
+            self._failed_at = None
+        elif self._failed_at is None:
+            self._failed_at = time.monotonic()
 
     async def _seconds(self) -> None:
         """Close a second, sample the server, tell whoever watches."""

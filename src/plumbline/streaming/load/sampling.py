@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 import sys
 import time
@@ -30,6 +32,8 @@ class ProcessSample:
         descriptors: Open files and sockets.
         descriptors_limit: How many it may have.
         resident_bytes: Resident memory.
+        waited_s: Longest time that one of its threads was ready to run and had no processor, in seconds of the
+            interval; None in the first one, and where the kernel does not tell.
     """
 
     pid: int
@@ -39,6 +43,7 @@ class ProcessSample:
     descriptors: int
     descriptors_limit: int
     resident_bytes: int
+    waited_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class Sampler:
     started: float = 0.0
     clock: Callable[[], float] = time.monotonic
     _cpu: dict[int, tuple[float, dict[int, float], float]] = field(default_factory=dict)
+    _waits: dict[int, dict[int, float]] = field(default_factory=dict)
     _counters: dict[str, float] = field(default_factory=dict)
 
     def take(self) -> Sample:
@@ -140,9 +146,16 @@ class Sampler:
         busiest = max((spent - threads_before.get(one, spent) for one, spent in threads.items()), default=0.0)
         if now == then:
             used = before
-        return ProcessSample(
-            pid, name, round((used - before) / passed, 3), round(busiest / passed, 3), open_files, limit, resident
-        )
+        cores, of_thread, waited = round((used - before) / passed, 3), round(busiest / passed, 3), self._waited(pid)
+        return ProcessSample(pid, name, cores, of_thread, open_files, limit, resident, waited)
+
+    def _waited(self, pid: int) -> float | None:
+        """Return the longest wait of one thread since the last sample."""
+        now = waits(pid)
+        before, self._waits[pid] = self._waits.get(pid), now
+        if not now or before is None:
+            return None
+        return round(max(spent - before.get(thread, 0.0) for thread, spent in now.items()), 3)
 
     def _kernel(self) -> KernelSample:
         counters = _counters()
@@ -196,6 +209,16 @@ def sockstat(text: str) -> dict[str, int]:
             words = line.split()[1:]
             return {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
     return {}
+
+
+def waits(pid: int) -> dict[int, float]:
+    """Return for each thread how long it was ready to run and had no processor so far, in seconds; {} if not known."""
+    found: dict[int, float] = {}
+    with contextlib.suppress(OSError):  # ended, not ours, or not Linux
+        for entry in os.scandir(PROC / str(pid) / "task"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                found[int(entry.name)] = int(Path(entry.path, "schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    return found
 
 
 def _counters() -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from plumbline.streaming.load.progress import milliseconds
 from plumbline.streaming.load.report.plots import NINES, Line, lines, nines
+from plumbline.streaming.load.report.words import counted
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1e; --paper: #fff; --quiet: #5b5b62; --edge: #d0d0d6; --good: #1a7f45;
@@ -90,18 +91,16 @@ def _opening(report: dict[str, Any]) -> str:
         "Uptime": f"{uptime:.4%} of {connections['wanted_s']:,.0f} connection-seconds" if uptime is not None else "-",
         "Machine": f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}, "
         f"load average {', '.join(map(str, machine['load_average']))}",
-        "Generator": f"{report['generators']} processes"
+        "Generator": counted(report["generators"])
         + (f", {report['generators_lost']} died" if report["generators_lost"] else ""),
     }
     said = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
     verdict = report["bottleneck"]
     evidence = f"<br><small>{escape('; '.join(verdict['evidence']))}</small>" if verdict["evidence"] else ""
     lost = report["ledger"]["lost"]
-    counted = f"{lost:,} of {report['ledger']['expected']:,} messages were lost."
-    return (
-        f'<p class="verdict">{escape(verdict["sentence"])}{evidence}</p>'
-        f'<p class="{"bad" if lost else "good"}">{escape(counted)}</p><dl>{said}</dl>'
-    )
+    account = f"{lost:,} of {report['ledger']['expected']:,} messages were lost."
+    known = f'<p class="{"bad" if lost else "good"}">{escape(account)}</p>' if report["connected"] else ""
+    return f'<p class="verdict">{escape(verdict["sentence"])}{evidence}</p>{known}<dl>{said}</dl>'
 
 
 def _latency(report: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from xml.sax.saxutils import escape
 COLOURS = ("#2a7fd4", "#d9822b", "#2e9e6b", "#b0489b", "#8a7a1e", "#d0453f", "#5c6bc0", "#00897b", "#795548")
 """At least 3:1 against white and against #1b1b1b (WCAG 2.1, 1.4.11); lines also differ in their dashes."""
 DASHES = ("-", "--", "-.", ":")
+ROOM = 1.08
+"""Top of a vertical axis, in units of the highest value."""
 _INK = "#010203"  # stands for the page's own colour until the SVG is written
 
 
@@ -62,7 +65,8 @@ def lines(
         axes.annotate(
             name, (at, 1.0), xycoords=("data", "axes fraction"), fontsize=8, color=_INK, rotation=90, va="top"
         )
-    _scale(axes, log_y=log_y and any(value > 0 for line in series for value in line.ys), log_x=log_x, x_ticks=x_ticks)
+    _scale_y(axes, [value for line in series for value in line.ys], log=log_y)
+    _scale_x(axes, log=log_x, ticks=x_ticks)
     return _svg(figure, axes, title, x, y, legend=len(series) > 1)
 
 
@@ -75,22 +79,29 @@ def _draw(axes: Any, series: Sequence[Line]) -> None:
             color=COLOURS[index % len(COLOURS)],
             label=line.name,
             linewidth=1.6,
-            marker="o" if line.markers else None,
+            marker="o" if line.markers or len(line.xs) == 1 else None,
             markersize=4,
         )
 
 
-def _scale(axes: Any, *, log_y: bool, log_x: bool, x_ticks: Sequence[tuple[float, str]]) -> None:
-    if log_y:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(lambda *_: "")
-    else:
-        axes.set_ylim(bottom=0)
-    if log_x or x_ticks:
+def _scale_y(axes: Any, values: Sequence[float], *, log: bool) -> None:
+    """Leave room above the highest value, however flat the line is: matplotlib's own margin is a part of the range."""
+    positive = [value for value in values if value > 0]
+    if not log or not positive:
+        axes.set_ylim(0, ROOM * max(positive, default=1.0))
+        return
+    axes.set_yscale("log")
+    if max(positive) < 10 * min(positive):  # down to a power of ten, for only those are labelled
+        axes.set_ylim(10 ** math.floor(math.log10(min(positive) / ROOM)), ROOM * max(positive))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(lambda *_: "")
+
+
+def _scale_x(axes: Any, *, log: bool, ticks: Sequence[tuple[float, str]]) -> None:
+    if log or ticks:
         axes.set_xscale("log")
-    if x_ticks:
-        axes.set_xticks([at for at, _ in x_ticks], [name for _, name in x_ticks])
+    if ticks:
+        axes.set_xticks([at for at, _ in ticks], [name for _, name in ticks])
         axes.minorticks_off()
 
 

@@ -11,6 +11,8 @@ def words(report: dict[str, Any]) -> str:
     """Return a report in a few lines."""
     ledger, connections = report["ledger"], report["connections"]
     said = [f"{report['name']}: {report['lasted_s']:.0f} s" + (", interrupted" if report["interrupted"] else "")]
+    if not report["connected"]:
+        return "\n".join([*said, f"  incomplete   {report['bottleneck']['sentence']}"])
     for phase in report["phases"]:
         said += [_phase(phase["name"], kind, one) for kind, one in phase["latency"].items() if one["count"]]
     said.append(
@@ -29,9 +31,14 @@ def words(report: dict[str, Any]) -> str:
         f"  fault        {one['name']} at {one['at_s']:g} s: {one['did']}: {one['result']}" for one in report["faults"]
     ]
     if report["generators_lost"]:
-        said.append(f"  incomplete   {report['generators_lost']} generator processes died: {report['complaint']}")
+        said.append(f"  incomplete   {counted(report['generators_lost'])} of the generator died: {report['complaint']}")
     said.append(f"  bottleneck   {report['bottleneck']['sentence']}")
     return "\n".join(said)
+
+
+def counted(processes: int) -> str:
+    """Return a number of processes as people write it: `1 process`, `2 processes`."""
+    return f"{processes} process{'' if processes == 1 else 'es'}"
 
 
 def _phase(name: str, kind: str, one: dict[str, Any]) -> str:
