@@ -111,10 +111,18 @@ def test_the_picture_and_the_page_hold_every_policy_and_parse():
     page = html(results, square(), 1.0)
     assert "a &lt;b&gt;" in page
     assert "<script" not in page
+    assert '<th scope="col" class="text">Why</th>' in page
     root = ET.fromstring(svg(results))
     assert root.tag.endswith("svg")
     with pytest.raises(ValueError, match="between one and 4"):
         svg({})
+
+
+def test_the_legend_names_every_line_and_stands_above_the_charts():
+    root = ET.fromstring(svg({"one": simulate(POLICY, square()), "other": simulate(POLICY, square())}))
+    at = {text.text: float(text.get("y")) for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    legend = [at[name] for name in ("one", "other", "all clients (right scale)")]
+    assert max(legend) < at["Replicas asked for"]
 
 
 def test_json_has_a_column_for_each_number():

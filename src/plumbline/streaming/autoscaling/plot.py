@@ -11,11 +11,13 @@ from plumbline.streaming.autoscaling.simulate import Simulation, Tick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: told apart also by the colour-blind
 STYLES = ("-", "--", "-.", ":")
 GREY = "#808080"  # readable on white and on black
 POINTS = 1500
+WIDTH = 130  # letters that stand beside each other over the charts
 
 
 def svg(simulations: Mapping[str, Simulation], price_per_hour: float = 0.0) -> str:
@@ -39,46 +41,45 @@ def svg(simulations: Mapping[str, Simulation], price_per_hour: float = 0.0) -> s
         figure = Figure(figsize=(9, 9), layout="constrained")
         figure.patch.set_alpha(0)
         axes = figure.subplots(4, 1, sharex=True)
-        _draw(list(axes), simulations, price_per_hour)
+        shown = _draw(list(axes), simulations, price_per_hour)
+        # Above the charts, where it covers no line; as many beside each other as the longest name allows.
+        columns = max(1, WIDTH // max(len(str(line.get_label())) + 8 for line in shown))
+        figure.legend(handles=shown, loc="outside upper left", ncols=columns, fontsize=8, frameon=False)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Title": "Autoscaling, simulated"})
     return out.getvalue()[out.getvalue().index("<svg") :]
 
 
-def _draw(axes: list[Axes], simulations: Mapping[str, Simulation], price_per_hour: float) -> None:
+def _draw(axes: list[Axes], simulations: Mapping[str, Simulation], price_per_hour: float) -> list[Line2D]:
+    """Draw the four charts; return a line of each kind for the legend."""
     longest = max(one.ticks[-1].at for one in simulations.values())
     unit, seconds = ("hours", 3600) if longest > 3 * 3600 else ("minutes", 60)
+    shown: list[Line2D] = []
     for number, (name, simulation) in enumerate(simulations.items()):
         look: dict[str, Any] = {"color": COLOURS[number], "linestyle": STYLES[number], "linewidth": 1.4}
         ticks = _thin(simulation.ticks)
         at = [tick.at / seconds for tick in ticks]
-        axes[0].step(at, [tick.asked for tick in ticks], where="post", label=name, **look)
-        axes[1].plot(at, [tick.fullest for tick in ticks], label=f"{name}: fullest replica", **look)
+        shown += axes[0].step(at, [tick.asked for tick in ticks], where="post", label=name, **look)
+        axes[1].plot(at, [tick.fullest for tick in ticks], **look)
         axes[2].plot(at, [tick.reconnects_per_s for tick in ticks], **look)
         axes[3].plot(at, _spent(ticks, price_per_hour), **look)
     ticks = _thin(next(iter(simulations.values())).ticks)
     twin = axes[1].twinx()
-    twin.plot(
-        [tick.at / seconds for tick in ticks],
-        [tick.wanted for tick in ticks],
-        color=GREY,
-        linewidth=1,
-        label="all clients (right)",
-    )
+    at, wanted = [tick.at / seconds for tick in ticks], [tick.wanted for tick in ticks]
+    shown += twin.plot(at, wanted, color=GREY, linewidth=1, label="all clients (right scale)")
+    twin.set_ylim(bottom=0)
     for place, title in zip(axes, _titles(price_per_hour), strict=True):
         place.set_title(title, loc="left", fontsize=9, color=GREY)
         place.set_ylim(bottom=0)
         place.grid(visible=True, color=GREY, alpha=0.25, linewidth=0.5)
         place.patch.set_alpha(0)
-    twin.set_ylim(bottom=0)
-    axes[0].legend(loc="upper left", fontsize=8, framealpha=0)
-    axes[1].legend(loc="upper left", fontsize=8, framealpha=0)
     axes[3].set_xlabel(unit)
+    return shown
 
 
 def _titles(price_per_hour: float) -> tuple[str, ...]:
     spent = "Cost so far" if price_per_hour else "Replica-hours so far"
-    return "Replicas asked for", "Connections", "Reconnects per second", spent
+    return "Replicas asked for", "Connections of the fullest replica", "Reconnects per second", spent
 
 
 def _thin(ticks: tuple[Tick, ...]) -> list[Tick]:

@@ -29,7 +29,8 @@ svg { width: 100%; height: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.3rem 0.7rem; border-bottom: 1px solid #8886; text-align: end; vertical-align: top; }
-th[scope="row"], td.text { text-align: start; font-weight: normal; }
+th[scope="row"], .text { text-align: start; }
+th[scope="row"] { font-weight: normal; }
 """
 
 
@@ -79,7 +80,7 @@ def _changes(name: str, simulation: Simulation) -> str:
         rows.append(f'<tr><td>{one.at / 60:,.1f}</td>{counts}<td class="text">{why}</td></tr>')
     more = len(simulation.changes) - CHANGES
     rest = f"<p>{more} more are in the JSON file.</p>" if more > 0 else ""
-    head = '<tr><th scope="col">Minute</th><th scope="col">Replicas</th><th scope="col">Why</th></tr>'
+    head = '<tr><th scope="col">Minute</th><th scope="col">Replicas</th><th scope="col" class="text">Why</th></tr>'
     return f"<h2>Changes: {escape(name)}</h2>" + (_wide(head, rows) + rest if rows else "<p>None.</p>")
 
 
