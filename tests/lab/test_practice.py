@@ -122,8 +122,9 @@ def test_without_a_terminal_it_refuses_to_ask() -> None:
     assert "stdin is no terminal; --yes does what is suggested" in result.output
 
 
-def test_an_unknown_problem_is_a_usage_error_with_the_nearest_one() -> None:
-    result = CliRunner().invoke(main, ["--catalogue", str(TOY), "practice", "streaming.message-to-big", "--yes"])
+@pytest.mark.parametrize("words", [(), ("--yes",)], ids=["no terminal", "--yes"])
+def test_an_unknown_problem_is_a_usage_error_with_the_nearest_one(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, ["--catalogue", str(TOY), "practice", "streaming.message-to-big", *words])
     assert result.exit_code == 2
     assert "did you mean 'streaming.message-too-big'" in result.output
 

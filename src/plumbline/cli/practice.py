@@ -19,8 +19,6 @@ def practice(obj: dict[str, str | None], problem: str, yes: bool) -> None:
 
     Nothing outside of the lab is touched, and nothing remains: not after Ctrl-C, and not when this command is killed.
     """
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError("practice asks what to do next, but stdin is no terminal; --yes does what is suggested")
     from plumbline.diagnosis.runner import Runner
     from plumbline.lab.errors import LabError
     from plumbline.lab.interrupt import orderly
@@ -35,6 +33,8 @@ def practice(obj: dict[str, str | None], problem: str, yes: bool) -> None:
         subject = Campaign(catalogue, [problem]).subject(problem)
     except (CatalogueError, SubjectError) as error:
         raise click.UsageError(str(error)) from None
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("practice asks what to do next, but stdin is no terminal; --yes does what is suggested")
     click.secho(f"{problem}: {subject.problem.title}", bold=True)
     try:
         with orderly(farewell), Runner(catalogue, jobs=16) as runner:

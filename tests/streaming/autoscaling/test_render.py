@@ -89,7 +89,7 @@ def test_the_command_prints_an_object(policy, kind):
     ("arguments", "said"),
     [
         (["--load", "circle"], "there is no shape 'circle'"),
-        (["--load", "no.csv"], "No such file"),
+        (["--load", "no.csv"], "Error: no.csv: No such file"),
         (["--lifetime", "-1"], "--lifetime=-1 is no time"),
         (["--low", "9", "--high", "1"], "0 <= low <= high"),
     ],

@@ -65,7 +65,9 @@ def read(path: Path) -> Load:
                     f"{path}: has no column {', '.join(missing)}; the first line must be {','.join(COLUMNS)}"
                 )
             rows = [_row(path, number, row) for number, row in enumerate(reader, 2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise LoadError(f"{path}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise LoadError(f"{path}: {error}") from None
     return _checked(path, rows)
 

@@ -158,7 +158,9 @@ class Policy(_Closed):
         try:
             text = path.read_text(encoding="utf-8")
             values = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as failed:
+        except OSError as failed:
+            raise PolicyError(f"{path}: {failed.strerror or failed}") from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as failed:
             raise PolicyError(f"{path}: {' '.join(str(failed).split())}") from None
         return cls.read(values, where=str(path))
 

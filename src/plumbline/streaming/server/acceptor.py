@@ -244,11 +244,21 @@ def listen_admin(path: str) -> socket.socket:
     """Return a listening Unix socket that only its owner may use; a dead gateway's leftover is replaced.
 
     Raises:
-        OSError: Another gateway listens there, something else is in the way, or the path is too long.
+        OSError: Another gateway listens there, something else is in the way, its folder is missing, or the path is too
+            long; it names the path.
     """
     if len(os.fsencode(path)) > 100:  # sun_path has 108 bytes on Linux, 104 on macOS
         raise OSError(errno.ENAMETOOLONG, "a Unix socket's path may have 100 bytes", path)
-    _remove_leftover(path)
+    try:
+        _remove_leftover(path)
+        return _bound(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {Path(path).parent}", path) from None
+    except OSError as error:  # of a socket's call, which knows no path
+        raise OSError(error.errno, error.strerror, error.filename or path) from None
+
+
+def _bound(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:

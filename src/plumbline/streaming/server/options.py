@@ -42,7 +42,9 @@ def settings_from(config: Path | None, overrides: Sequence[str]) -> Settings:
     try:
         if config is not None:
             settings = settings.changed(tomllib.loads(config.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SettingError) as error:
+    except OSError as error:
+        raise click.ClickException(f"{config}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, SettingError) as error:
         raise click.ClickException(f"{config}: {error}") from None
     try:
         return settings.changed(pairs(overrides))

@@ -106,7 +106,7 @@ class Supervisor:
         """
         try:
             self._exposition = Exposition(self._wishes.metrics, self._who, self._own)
-            self._admin = self._open_admin()
+            self._admin = Admin(self.admin_path, self.office.views(), self.office.change, self.office.actions())
             if self.relay is not None:
                 await self.relay.start()
             await self.pool.start(self._wishes.count)
@@ -184,13 +184,6 @@ class Supervisor:
         self.settings = settings
         self._broker.configure(settings)
         self._listeners.backlog = settings.listen_backlog
-
-    def _open_admin(self) -> Admin:
-        try:
-            return Admin(self.admin_path, self.office.views(), self.office.change, self.office.actions())
-        except OSError as failed:
-            failed.filename = failed.filename or self.admin_path
-            raise
 
     def _plan(self, number: int, listener: socket.socket) -> Plan:
         cpu = self._cpus[number % len(self._cpus)] if self._wishes.pin else None
