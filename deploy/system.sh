@@ -19,18 +19,21 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     printf '\033[1m==>\033[0m installing %s\n' "${missing[*]}"
     apt-get update -qq
     # Tests start what they need on ports of their own: no package may start a server now (policy-rc.d) or with the machine (disable).
-    policy=/usr/sbin/policy-rc.d
+    # A policy that is there already is the administrator's and stays. What is made here goes again, also when apt-get fails halfway.
+    policy=/usr/sbin/policy-rc.d made=
+    restore() {
+        [ -z "$made" ] || rm -f "$policy"
+        for server in nats-server haproxy nginx; do
+            case " ${missing[*]} " in *" $server "*) systemctl disable --quiet "$server" 2>/dev/null || true ;; esac
+        done
+    }
+    trap restore EXIT
     if [ ! -e "$policy" ]; then
-        trap 'rm -f "$policy"' EXIT
+        made=yes
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
     fi
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    if command -v systemctl >/dev/null; then
-        for server in nats-server haproxy nginx; do
-            case " ${missing[*]} " in *" $server "*) systemctl disable --quiet "$server" 2>/dev/null || true ;; esac
-        done
-    fi
     exit 0
 fi
 if [ "$(uname)" = Darwin ]; then
