@@ -41,15 +41,17 @@ def event_loop_blocked(loop: EventLoop | None, pings: PingTimes | None) -> Findi
     away_s = loop.lag_s or 0.0 if loop.away_s is None else loop.away_s
     away = Measure("away", away_s, "s", VERY_LONG if away_s >= VERY_LONG.value else LONG)
     starved = Measure("starved", loop.starved_ratio or 0.0, "1", STARVED)
-    numbers = (away, stalled, Measure("computed", loop.cpu_ratio or 0.0, "1", COMPUTES), starved)
+    computed = Measure("computed", loop.cpu_ratio or 0.0, "1", COMPUTES)
+    numbers = (away, computed, starved, *([stalled] if pings else []))
     text = f"The event loop was away for {away} at the longest (limit {away.limit})"
     if away_s < LONG.value or not (loop.unread or stall >= LONG.value):
-        return ok(f"{text}; no client's data lay unread meanwhile, and pings stalled for {stalled}.", *numbers)
+        pinged = f", and pings stalled for {stalled}" if pings else ""
+        return ok(f"{text}; no client's data lay unread meanwhile{pinged}.", *numbers)
     if starved.value >= STARVED.value:
         return ok(f"{text}, {starved} of it without a processor: others take it, no call blocks it.", *numbers)
     cause = _cause(loop, away_s)
     if cause is None:
-        return ok(f"{text}, busy, but {numbers[2]} of it on a processor: no one call.", *numbers)
+        return ok(f"{text}, busy, but {computed} of it on a processor: no one call.", *numbers)
     what = f"in {loop.doing}{' on a disk' if loop.disk else ''}".replace("in computing", "computing")
     what += f", for {loop.waits_for}" if loop.waits_for else ""
     return _red(cause, away_s, f"{text}, {what}; data of {loop.unread or 0} connections lay unread.", *numbers)

@@ -202,9 +202,25 @@ def test_who_cannot_be_pinged_says_why() -> None:
 
 def test_a_stall_is_what_all_connections_share() -> None:
     first, second = [(0.0, 0.01), (1.0, 1.6)], [(1.2, 1.9), (3.0, 4.0)]
-    assert together([first, second]) == pytest.approx(0.4)
+    assert together([first, second]) == pytest.approx(0.39), "the way there and back is the fastest wait"
     assert together([first, [(5.0, 6.0)]]) == 0.0
     assert together([]) == 0.0
+
+
+def pinged(answered_at, start):
+    """Pings 20 times a second for two seconds, each with the moment of its pong."""
+    moments = [start + 0.05 * number for number in range(40)]
+    return [(one, answered_at(one)) for one in moments]
+
+
+def test_a_long_way_and_a_slow_server_do_not_stand_still() -> None:
+    def stuck(sent: float) -> float:  # a way of 0.3 s, and a server that answers nothing from 0.5 s to 1.2 s
+        return 1.2 if 0.5 <= sent + 0.3 < 1.2 else sent + 0.3
+
+    starts = (0.0, 0.001, 0.002)
+    assert together([pinged(lambda sent: sent + 0.3, start) for start in starts]) < 0.06
+    assert together([pinged(lambda sent: 1.1 * sent + 0.2, start) for start in starts]) < 0.06, "later and later"
+    assert together([pinged(stuck, start) for start in starts]) == pytest.approx(0.7, abs=0.06)
 
 
 spans = st.lists(st.tuples(st.floats(0, 10), st.floats(0, 2)).map(lambda one: (one[0], one[0] + one[1])), max_size=8)

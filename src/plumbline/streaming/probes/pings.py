@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import statistics
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from plumbline.evidence import Endpoint, UnavailableError
-from plumbline.streaming.probes.idle import OPEN_TIMEOUT_S, websocket_url
+from plumbline.streaming.probes.idle import websocket_url
+from plumbline.streaming.probes.opening import options, told
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -104,12 +105,27 @@ def window_s(endpoint: Endpoint) -> float:
 
 
 def together(spans: Iterable[Iterable[Span]]) -> float:
-    """Return the longest time in which every connection had a ping that waited, in seconds."""
+    """Return the longest time in which every connection had a ping that waited, and none got a pong, in seconds.
+
+    Pongs that come, but late, are a long way or a slow server, not one that stands still; so the way there and back
+    (the fastest wait) is taken off where the waiting begins.
+    """
+    spans = [list(each) for each in spans]
+    pongs = sorted(end for each in spans for _, end in each)
+    fastest = min((end - start for each in spans for start, end in each), default=0.0)
     common: list[Span] | None = None
     for each in spans:
         late = _merged(span for span in each if span[1] - span[0] >= LATE_S)
         common = late if common is None else _both(common, late)
-    return max((end - start for start, end in common or ()), default=0.0)
+    still = (_stillness(start, end, pongs, fastest) for start, end in common or ())
+    return max((seconds for found in still for seconds in found), default=0.0)
+
+
+def _stillness(start: float, end: float, pongs: list[float], fastest: float) -> list[float]:
+    """Return the lengths of the pieces into which pongs cut a time of waiting, the first without the way."""
+    start = min(start + fastest, end)
+    cuts = [start, *(one for one in pongs if start < one < end), end]
+    return [after - before for before, after in pairwise(cuts)]
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
@@ -128,7 +144,6 @@ def _both(first: list[Span], second: list[Span]) -> list[Span]:
 
 
 def _opened(url: str, endpoint: Endpoint, pong: Any, ends: contextlib.ExitStack) -> ClientConnection:
-    from websockets.exceptions import InvalidHandshake, InvalidURI
     from websockets.frames import Frame, Opcode
     from websockets.sync import client
 
@@ -141,24 +156,8 @@ def _opened(url: str, endpoint: Endpoint, pong: Any, ends: contextlib.ExitStack)
             elif not isinstance(event, Frame) or event.opcode in (Opcode.PING, Opcode.CLOSE):
                 super().process_event(event)
 
-    try:
-        opening = client.connect(
-            url,
-            create_connection=Listening,
-            ssl=ssl.create_default_context(cafile=endpoint.ca) if endpoint.ca and url.startswith("wss:") else None,
-            additional_headers={"Authorization": f"Bearer {endpoint.token}"} if endpoint.token else None,
-            open_timeout=OPEN_TIMEOUT_S,
-            ping_interval=None,
-            close_timeout=0.1,
-            compression=None,
-            proxy=None,
+    with told(url):
+        link: ClientConnection = ends.enter_context(
+            client.connect(url, create_connection=Listening, close_timeout=0.1, **options(url, endpoint))
         )
-        return ends.enter_context(opening)
-    except TimeoutError:
-        raise UnavailableError("timeout", f"{url} did not complete a handshake within {OPEN_TIMEOUT_S:g} s") from None
-    except InvalidURI as error:
-        raise UnavailableError("not_configured", f"'{url}' is no usable WebSocket URL ({error})") from None
-    except InvalidHandshake as error:
-        raise UnavailableError("malformed", f"{url} refused the WebSocket handshake: {error}") from None
-    except (OSError, EOFError) as error:
-        raise UnavailableError("unreachable", f"nothing answers at {url} ({error})") from None
+    return link
