@@ -56,7 +56,7 @@ def of_probe(seen: TlsHandshakes, *, busy: bool) -> tuple[str, list[Measure]]:
     if seen.resumed_s and not busy:
         ratio = Measure("full_to_resumed", seen.full_s / seen.resumed_s, "1")
         numbers += [ratio, Measure("cost", seen.cost, "1")]
-        words.append(f"a full handshake costs {seen.cost:.0f} local ECDSA signatures more than a resumed one")
+        words.append(f"a full handshake takes {seen.cost:.0f} local ECDSA signatures longer than a resumed one")
     elif seen.resumed_s is None:
         words.append("no session was resumed")
     if seen.refused_because:

@@ -39,6 +39,24 @@ def measured(unit: str, doc: str, *, secrecy: Secrecy = "public", default: Any =
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeChannel:
+    """A channel made for probing, and what a client says there. The texts may hold secrets, so they are never printed.
+
+    In both texts `{token}` becomes the target's token; in `publish`, `{probe}` becomes a text of 16 letters and digits
+    that is new each time, and `{probe_bytes}` its length.
+
+    Args:
+        publish: What publishes one message; it has `{probe}` in what readers will see.
+        subscribe: What makes a connection a reader; None where a connection is one without a word.
+        binary: Send binary messages, one byte for each character (Latin-1), instead of text.
+    """
+
+    publish: str = field(repr=False)
+    subscribe: str | None = field(default=None, repr=False)
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a target can be reached. Every field is optional but the name: a source says what it needs.
 
@@ -56,6 +74,8 @@ class Endpoint:
         ca: PEM file of the authority that signed the target's certificate; None for the machine's own authorities.
         clocks: Whose clocks should agree with this machine's: `ntp://host`, or an `https://` address whose `Date`
             header is read.
+        fanout: A channel made for probing; None: nothing is ever sent to a channel.
+        subprotocol: WebSocket subprotocol that clients ask for (`mqtt`); None: they ask for none.
     """
 
     name: str
@@ -69,6 +89,8 @@ class Endpoint:
     cgroup: str | None = None
     ca: str | None = None
     clocks: tuple[str, ...] | None = None
+    fanout: ProbeChannel | None = None
+    subprotocol: str | None = None
 
 
 class UnavailableError(Exception):
@@ -135,7 +157,8 @@ class Source:
     Args:
         needs: Names of the `Endpoint` fields that must be set (`{"pid"}`, `{"admin"}`; empty: only this machine).
         reads: What will be read, for `--plan`: one line, with the endpoint's fields as `{pid}`, `{url}` …
-        read: Reads it. Must not write, and raises `UnavailableError` when it cannot.
+        read: Reads it. Must not write (messages go only to a channel that the target names for probes), and raises
+            `UnavailableError` when it cannot.
         window_s: How long it watches, in seconds (0 for a snapshot).
     """
 

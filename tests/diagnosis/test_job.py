@@ -1,10 +1,12 @@
 """One job, done in this process without confinement: what is asked, what is answered."""
 
+from dataclasses import replace
+
 import pytest
 
 from plumbline.diagnosis import collect, confine
 from plumbline.diagnosis.catalogue import load
-from plumbline.diagnosis.collect import gather, missing, why
+from plumbline.diagnosis.collect import Gathered, gather, missing, why
 from plumbline.diagnosis.job import _State, answer
 from plumbline.diagnosis.plan import plan
 from plumbline.evidence import Endpoint, UnavailableError
@@ -136,10 +138,19 @@ def test_optional_parameters_may_be_missing_unless_all_are(two):
     some = gather(one.judge, BOTH)
     assert missing(one.judge, some) is None
     none = gather(one.judge, Endpoint(name="here"))
-    assert missing(one.judge, none) is none[0]
+    assert missing(one.judge, none) == none[0]
     assert none[0].sentence == (
         "the target 'here' does not give what Number needs: admin socket (admin), or process id (pid)"
     )
+
+
+def test_of_optional_ones_that_are_all_missing_the_one_that_was_asked_is_told(two):
+    one = two(FAIL, GIVE)
+    not_asked, _ = gather(one.judge, Endpoint(name="here"))
+    asked = Gathered("other", None, "permission", "run as root", ("/proc/7",))
+    assert missing(one.judge, [not_asked, asked]) is asked
+    other = replace(not_asked, sentence="nor that")
+    assert missing(one.judge, [not_asked, other]).sentence == f"{not_asked.sentence}; nor that"
 
 
 def test_a_required_parameter_must_be_there(two):

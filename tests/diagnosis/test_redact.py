@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from plumbline.diagnosis.redact import MARK, MAX_CHARACTERS, RULES, Redactor, secrets_of, text
-from plumbline.evidence import Endpoint
+from plumbline.evidence import Endpoint, ProbeChannel
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nCANARY\n-----END RSA PRIVATE KEY-----"
@@ -82,6 +82,15 @@ def test_the_secrets_of_a_target_are_its_token_and_those_of_its_addresses():
     endpoint = Endpoint(name="x", url="ws://bob:p%40ss@h/?a=one&b=two", metrics="http://key@h/", token="tok")
     assert secrets_of(endpoint) == {"p%40ss", "p@ss", "one", "two", "key", "tok"}
     assert secrets_of(Endpoint(name="x")) == set()
+
+
+def test_the_texts_of_a_channel_for_probes_may_hold_secrets():
+    login = 'CONNECT {"auth_token":"s3cret-of-nats"}\r\nSUB probe 1\r\n'
+    known = secrets_of(Endpoint(name="x", fanout=ProbeChannel('{"publish":"probe","data":"{probe}"}', login)))
+    clean = Redactor(known).text
+    assert "s3cret" not in clean(f"the server said: {login}") + clean("Authorization Violation: s3cret-of-nats")
+    assert clean("every publisher and subscriber of probe") == "every publisher and subscriber of probe"
+    assert secrets_of(Endpoint(name="x", fanout=ProbeChannel("{probe}"))) == set()
 
 
 def test_counts_are_kept_by_rule_and_never_the_values():

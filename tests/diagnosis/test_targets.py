@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plumbline.diagnosis.labs import LabEndpoint, LabState, labs_folder
 from plumbline.diagnosis.targets import TargetError, names, resolve
-from plumbline.evidence import Endpoint
+from plumbline.evidence import Endpoint, ProbeChannel
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +59,16 @@ def test_a_target_of_the_configuration_is_found_by_name(configure, monkeypatch):
     assert names() == ["feed", "lab"]
 
 
+def test_a_channel_for_probes_is_a_table_of_its_own(configure):
+    configure(
+        '[targets.feed]\nurl = "ws://h/"\n[targets.feed.fanout]\nsubscribe = "SUB probe 1\\r\\n"\n'
+        'publish = "PUB probe {probe_bytes}\\r\\n{probe}\\r\\n"\n'
+    )
+    channel = ProbeChannel("PUB probe {probe_bytes}\r\n{probe}\r\n", subscribe="SUB probe 1\r\n")
+    assert resolve("feed").fanout == channel
+    assert "SUB" not in repr(resolve("feed"))
+
+
 def test_relative_paths_are_relative_to_the_configuration(configure, tmp_path, monkeypatch):
     configure('[targets.feed]\nadmin = "run/gw.sock"\npidfile = "gw.pid"\n')
     (tmp_path / "gw.pid").write_text("42\n")
@@ -75,6 +85,10 @@ def test_relative_paths_are_relative_to_the_configuration(configure, tmp_path, m
         ("[targets.feed]\npid = 'CANARY'", "'pid' is wrong: input should be a valid integer"),
         ("[targets.feed]\npatience_s = 0", "'patience_s' is wrong: input should be greater than 0"),
         ("[targets.feed]\nurl = 'mailto:CANARY'", "'url' is wrong: value error, an address begins with"),
+        ("[targets.feed.fanout]\npublsh = 'CANARY'", "unknown key 'fanout.publsh'; did you mean 'publish'"),
+        ("[targets.feed.fanout]\npublish = 'CANARY'", "publish has no {probe}"),
+        ("[targets.feed.fanout]\npublish = 'CANARY €{probe}'\nbinary = true", "no single byte"),
+        ("[targets.feed]\nfanout = 'CANARY'", "'fanout' is wrong"),
         ("[target.feed]\nurl = 'CANARY'", "unknown key 'target'"),
         ("targets = 'CANARY'", "'targets' is no table"),
         ("[targets]\nfeed = 'CANARY'", "'targets.feed' is no table"),

@@ -38,7 +38,7 @@ def test_a_short_key_and_little_time_in_handshakes_is_ok(tls):
     assert finding.status is Status.OK
     assert finding.sentence == (
         "Handshakes take 5 % of the time (limit 30 %): 100 a second in full, 0 resumed in 1.0 s; "
-        "the key is ECDSA with 256 bits; a full handshake costs 50 local ECDSA signatures more than a resumed one."
+        "the key is ECDSA with 256 bits; a full handshake takes 50 local ECDSA signatures longer than a resumed one."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -20,6 +20,7 @@ _FIELDS = {
     "cgroup": "control group (cgroup)",
     "token": "token (token_env)",
     "clocks": "clocks to compare with (clocks)",
+    "fanout": "channel made for probes (fanout)",
 }
 NO_LAB = "no lab is running; start one with 'plumb up' or 'plumb practice ID', or name your own platform with --target"
 
@@ -53,7 +54,10 @@ def missing(judge: Judge, gathered: list[Gathered]) -> Gathered | None:
     for need, got in zip(judge.needs, gathered, strict=True):
         if got.value is None and not need.optional:
             return got
-    return gathered[0] if all(got.value is None for got in gathered) else None
+    if any(got.value is not None for got in gathered):
+        return None
+    tried = next((got for got in gathered if got.reads), None)  # what was asked, and did not answer, says most
+    return tried or replace(gathered[0], sentence="; ".join(dict.fromkeys(got.sentence for got in gathered)))
 
 
 def gather_one(need: Need, endpoint: Endpoint) -> Gathered:
@@ -82,7 +86,7 @@ def described(source: Source, endpoint: Endpoint | None) -> str:
     line = source.reads
     for field in dataclasses.fields(endpoint) if endpoint else ():
         value = getattr(endpoint, field.name)
-        if field.name != "token" and value is not None:
+        if field.name not in ("token", "fanout") and value is not None:
             told = ", ".join(value) if isinstance(value, tuple | list) else str(value)
             line = line.replace(f"{{{field.name}}}", text(told))
     return line

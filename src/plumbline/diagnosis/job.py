@@ -70,7 +70,7 @@ def answer(request: dict[str, Any], state: _State) -> dict[str, Any]:
         if request.get("evidence") is not None:
             gathered = _from_bundle(diagnostic.judge, request["evidence"])
         else:
-            gathered = _collect(diagnostic, Endpoint(**request["endpoint"]), state)
+            gathered = _collect(diagnostic, collect.adapter(Endpoint).validate_python(request["endpoint"]), state)
         return _judged(diagnostic, gathered, state)
     except UnavailableError as error:
         return _failed(error.reason, error.sentence)

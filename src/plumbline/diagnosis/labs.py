@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plumbline.catalogue import state_folder
-from plumbline.evidence import Endpoint
+from plumbline.evidence import Endpoint, ProbeChannel
 
 OWN = "PLUMBLINE_LAB"
 """Set by a lab for all its processes: the lab's id."""
@@ -36,6 +36,8 @@ class LabEndpoint(BaseModel):
     token: str | None = None
     ca: str | None = None
     clocks: tuple[str, ...] | None = None
+    fanout: ProbeChannel | None = None
+    subprotocol: str | None = None
 
 
 class LabState(BaseModel):
@@ -101,5 +103,5 @@ def newest() -> Endpoint | None:
     own = os.environ.get(OWN)
     for state in sorted(living(), key=lambda state: state.id != own):
         if state.purpose != "prove" or state.id == own:
-            return Endpoint(name="lab", **state.endpoint.model_dump())
+            return Endpoint(name="lab", **dict(state.endpoint))
     return None

@@ -8,10 +8,12 @@ from plumbline.diagnosis.catalogue import Diagnostic
 from plumbline.diagnosis.declare import Judge
 
 COLUMNS = ("url", "pid", "admin", "metrics", "cgroup")
+BESIDES = "fanout"
+"""A field that is of use only beside a `url`: it says what to send there."""
 
 
 def needs_table(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return one row per diagnostic as Markdown; a field that is enough by itself is marked.
+    """Return one row per diagnostic as Markdown; a field that is enough by itself is marked, or that and `fanout`.
 
     Args:
         diagnostics: As the catalogue lists them; one that cannot be loaded has no row.
@@ -22,10 +24,16 @@ def needs_table(diagnostics: Iterable[Diagnostic]) -> str:
     ]
     for one in sorted(diagnostics, key=lambda one: str(one.id)):
         if one.judge is not None:
-            marks = ["yes" if enough(one.judge, {name}) else "" for name in COLUMNS]
+            marks = [_mark(one.judge, name) for name in COLUMNS]
             marks.append("yes" if enough(one.judge, set()) else "")
             rows.append(f"| `{one.id}` | {' | '.join(marks)} |")
     return "\n".join(rows) + "\n"
+
+
+def _mark(judge: Judge, name: str) -> str:
+    if enough(judge, {name}):
+        return "yes"
+    return f"with `{BESIDES}`" if enough(judge, {name, BESIDES}) else ""
 
 
 def enough(judge: Judge, named: set[str]) -> bool:

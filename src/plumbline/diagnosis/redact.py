@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from plumbline.evidence import Endpoint
+from plumbline.evidence import Endpoint, ProbeChannel
 
 MARK = "[redacted]"
 MAX_CHARACTERS = 64 * 1024
@@ -151,11 +151,18 @@ def text(text: str) -> str:
 
 
 def secrets_of(endpoint: Endpoint) -> set[str]:
-    """Return the secrets that an endpoint holds: its token, and user-info and query values of its addresses."""
-    found = {endpoint.token or ""}
+    """Return the secrets that an endpoint holds: its token, user-info and query values, what may be one in `fanout`."""
+    found = {endpoint.token or "", *_words(endpoint.fanout)}
     for address in filter(None, (endpoint.url, endpoint.metrics)):
         parts = urlsplit(address)
         user, password = parts.username or "", parts.password or ""
         values = [value for _, value in parse_qsl(parts.query, keep_blank_values=True)]
         found |= {password, unquote(password), *values} | ({user} if not password else set())
     return found - {""}
+
+
+def _words(channel: ProbeChannel | None) -> set[str]:
+    """Return the words of a probe's texts that could be a secret: long ones that have a digit, and the whole texts."""
+    texts = [one for one in (channel.publish, channel.subscribe) if one] if channel else []
+    words = {word for one in texts for word in re.findall(r"[^\s\"'{}:,;=]{8,}", one)}
+    return {word for word in words if re.search(r"\d", word)} | {one for one in texts if len(one) > len("{probe}")}

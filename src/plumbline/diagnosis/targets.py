@@ -7,16 +7,17 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from plumbline.diagnosis.labs import LabEndpoint, LabState, labs_folder, living, newest
-from plumbline.evidence import Endpoint
+from plumbline.evidence import Endpoint, ProbeChannel
 
 VARIABLE = "PLUMBLINE_CONFIG"
 DEFAULT = "lab"
+LAST_OF_LATIN_1 = 255
 _SCHEMES = ("ws", "wss", "http", "https")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -45,6 +46,24 @@ class TargetError(Exception):
     """A target is unknown, or its configuration is wrong. Its text never holds a value of the configuration."""
 
 
+class Fanout(BaseModel):
+    """`[targets.NAME.fanout]`: a channel made for probing."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    publish: str = Field(description="Text that publishes one message: it has `{probe}` where the message stands.")
+    subscribe: str | None = Field(None, description="Text that makes a connection a reader.")
+    binary: bool = Field(False, description="Send binary messages, one byte for each character (Latin-1).")
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        if "{probe}" not in self.publish:
+            raise ValueError("publish has no {probe}, so what comes back could not be told from other messages")
+        if self.binary and max(map(ord, self.publish + (self.subscribe or ""))) > LAST_OF_LATIN_1:
+            raise ValueError("a character is no single byte; binary texts are Latin-1")
+        return self
+
+
 class Target(BaseModel):
     """One `[targets.NAME]` of `plumbline.toml`."""
 
@@ -63,6 +82,8 @@ class Target(BaseModel):
     clocks: list[Clock] | None = Field(
         None, description="Clocks that should agree with this machine's: ntp://host, or an https:// address."
     )
+    subprotocol: str | None = Field(None, description="WebSocket subprotocol that clients ask for.")
+    fanout: Fanout | None = Field(None, description="A channel made for probing: messages are sent to it.")
     token_env: str | None = Field(None, description="Name of the environment variable that holds the clients' token.")
 
 
@@ -162,11 +183,13 @@ def _target(path: Path, name: str, raw: Any) -> Target:
     try:
         return Target.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        key = str(first["loc"][0])
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        first = min(found, key=lambda one: one["type"] != "extra_forbidden")  # a misspelt key is why one is missing
+        key = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
-            near = get_close_matches(key, Target.model_fields, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(Target.model_fields)}"
+            fields = (Target if len(first["loc"]) == 1 else Fanout).model_fields
+            near = get_close_matches(str(first["loc"][-1]), fields, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(fields)}"
             raise TargetError(f"{where} has the unknown key '{key}'; {hint}") from None
         raise TargetError(f"{where}: '{key}' is wrong: {first['msg'].lower()}") from None
 
@@ -188,7 +211,15 @@ def _endpoint(name: str, target: Target) -> Endpoint:
         token=token,
         ca=_place(target.ca) if target.ca else None,
         clocks=tuple(target.clocks) if target.clocks else None,
+        subprotocol=target.subprotocol,
+        fanout=_channel(name, target.fanout, token) if target.fanout else None,
     )
+
+
+def _channel(name: str, told: Fanout, token: str | None) -> ProbeChannel:
+    if token is None and "{token}" in told.publish + (told.subscribe or ""):
+        raise TargetError(f"target '{name}' has {{token}} in its table fanout, and no token_env that gives one")
+    return ProbeChannel(**dict(told))
 
 
 def _place(path: str) -> str:

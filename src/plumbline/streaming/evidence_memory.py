@@ -92,38 +92,18 @@ def compression_from_url(endpoint: Endpoint) -> Compression:
     Raises:
         UnavailableError: No URL, nobody there, or no WebSocket there.
     """
-    from websockets.exceptions import InvalidHandshake, InvalidURI
     from websockets.extensions.permessage_deflate import PerMessageDeflate
     from websockets.sync.client import connect
 
-    from plumbline.streaming.probes.idle import OPEN_TIMEOUT_S, websocket_url
+    from plumbline.streaming.probes.idle import websocket_url
+    from plumbline.streaming.probes.opening import options, told
 
     if not endpoint.url:
         raise UnavailableError("not_configured", "the target names no url; give one: --target ws://host:port/")
     url = websocket_url(endpoint.url)
-    headers = {"Authorization": f"Bearer {endpoint.token}"} if endpoint.token else None
-    trust = None
-    if endpoint.ca and url.startswith("wss:"):
-        import ssl
-
-        trust = ssl.create_default_context(cafile=endpoint.ca)
-    try:
-        with connect(
-            url,
-            ssl=trust,
-            additional_headers=headers,
-            open_timeout=OPEN_TIMEOUT_S,
-            close_timeout=0.5,
-            ping_interval=None,
-            proxy=None,
-        ) as link:
-            agreed = [one for one in link.protocol.extensions if isinstance(one, PerMessageDeflate)]
-    except TimeoutError:
-        raise UnavailableError("timeout", f"{url} did not complete a handshake within {OPEN_TIMEOUT_S:g} s") from None
-    except (InvalidURI, InvalidHandshake) as error:
-        raise UnavailableError("malformed", f"{url} refused the WebSocket handshake: {error}") from None
-    except (OSError, EOFError) as error:
-        raise UnavailableError("unreachable", f"nothing answers at {url} ({error})") from None
+    how = options(url, endpoint) | {"close_timeout": 0.5, "compression": "deflate"}
+    with told(url), connect(url, **how) as link:
+        agreed = [one for one in link.protocol.extensions if isinstance(one, PerMessageDeflate)]
     return Compression(bool(agreed), any(not one.remote_no_context_takeover for one in agreed))
 
 

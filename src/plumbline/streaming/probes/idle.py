@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
 from plumbline.evidence import Endpoint, UnavailableError
+from plumbline.streaming.probes.opening import options, told
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-OPEN_TIMEOUT_S = 5.0
 STAGGER_S = 0.7  # the second connection comes this much later
 LOOK_S = 0.02
 WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -46,12 +45,12 @@ def watch_quiet(endpoint: Endpoint) -> dict[str, Any]:
     if not endpoint.url:
         raise UnavailableError("not_configured", "the target names no url; give one: --target ws://host:port/")
     url = websocket_url(endpoint.url)
-    quiet = [Quiet(url, endpoint.token, endpoint.ca)]
+    quiet = [Quiet(url, endpoint)]
     try:
         while not quiet[0].pings and quiet[0].age_s < endpoint.patience_s and not _all_ended(quiet):
             if len(quiet) == 1 and quiet[0].age_s >= STAGGER_S:
                 with contextlib.suppress(UnavailableError):  # the first was let in, so this is no more than bad luck
-                    quiet.append(Quiet(url, endpoint.token, endpoint.ca))
+                    quiet.append(Quiet(url, endpoint))
             for one in quiet:
                 one.look()
     finally:
@@ -71,9 +70,9 @@ def watch_quiet(endpoint: Endpoint) -> dict[str, Any]:
 class Quiet:
     """One connection that says nothing."""
 
-    def __init__(self, url: str, token: str | None, ca: str | None = None) -> None:
+    def __init__(self, url: str, endpoint: Endpoint) -> None:
         self.ends = contextlib.ExitStack()
-        self.link, self.pings = _connect(url, token, ca, self.ends)
+        self.link, self.pings = _connect(url, endpoint, self.ends)
         self.began = time.monotonic()
         self.closed_after_s: float | None = None
         self.code: int | None = None
@@ -104,10 +103,7 @@ def _all_ended(quiet: list[Quiet]) -> bool:
     return all(one.closed_after_s is not None for one in quiet)
 
 
-def _connect(
-    url: str, token: str | None, ca: str | None, ends: contextlib.ExitStack
-) -> tuple[ClientConnection, list[float]]:
-    from websockets.exceptions import InvalidHandshake, InvalidURI
+def _connect(url: str, endpoint: Endpoint, ends: contextlib.ExitStack) -> tuple[ClientConnection, list[float]]:
     from websockets.frames import Frame, Opcode
     from websockets.sync import client
 
@@ -121,25 +117,7 @@ def _connect(
                 pings.append(time.monotonic())
             super().process_event(event)
 
-    try:
-        opening = client.connect(
-            url,
-            create_connection=Watched,
-            ssl=ssl.create_default_context(cafile=ca) if ca and url.startswith("wss:") else None,
-            additional_headers={"Authorization": f"Bearer {token}"} if token else None,
-            open_timeout=OPEN_TIMEOUT_S,
-            ping_interval=None,
-            close_timeout=1,
-            compression=None,
-            proxy=None,
-        )
+    with told(url):
+        opening = client.connect(url, create_connection=Watched, close_timeout=1, **options(url, endpoint))
         link = ends.enter_context(opening)
-    except TimeoutError:
-        raise UnavailableError("timeout", f"{url} did not complete a handshake within {OPEN_TIMEOUT_S:g} s") from None
-    except InvalidURI as error:
-        raise UnavailableError("not_configured", f"'{url}' is no usable WebSocket URL ({error})") from None
-    except InvalidHandshake as error:
-        raise UnavailableError("malformed", f"{url} refused the WebSocket handshake: {error}") from None
-    except (OSError, EOFError) as error:
-        raise UnavailableError("unreachable", f"nothing answers at {url} ({error})") from None
     return link, pings

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from plumbline.evidence import Endpoint, UnavailableError
 from plumbline.streaming.probes.idle import websocket_url
+from plumbline.streaming.probes.opening import asked_for
 
 OPEN_TIMEOUT_S = 5.0
 
@@ -29,7 +30,7 @@ def watch_mute(endpoint: Endpoint) -> dict[str, Any]:
     from websockets.uri import parse_uri
 
     url = websocket_url(endpoint.url or "")
-    protocol = ClientProtocol(parse_uri(url))
+    protocol = ClientProtocol(parse_uri(url), subprotocols=asked_for(endpoint))
     with contextlib.ExitStack() as ends:
         link = ends.enter_context(_connected(url, endpoint.ca))
         request = protocol.connect()

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from plumbline.evidence import Endpoint, UnavailableError
+from plumbline.streaming.probes.opening import asked_for
 
 SMALLEST, LARGEST = 10, 26  # exponents of two: 1 KiB to 64 MiB
 REFUSED_WITHIN_S = 0.4
@@ -50,14 +51,14 @@ def limit_of(endpoint: Endpoint) -> Bounds:
     low, high = SMALLEST - 1, LARGEST + 1  # taken up to 2**low, refused from 2**high on
     while high - low > 1:
         middle = (low + high) // 2
-        if refuses(url, 1 << middle, endpoint.token, endpoint.ca):
+        if refuses(url, 1 << middle, endpoint):
             high = middle
         else:
             low = middle
     return Bounds(1 << low if low >= SMALLEST else None, 1 << high if high <= LARGEST else None)
 
 
-def refuses(url: str, size: int, token: str | None = None, ca: str | None = None) -> bool:
+def refuses(url: str, size: int, endpoint: Endpoint) -> bool:
     """Announce a message of `size` bytes; True if the server closes with 1009, or drops the connection, at once.
 
     Raises:
@@ -67,12 +68,12 @@ def refuses(url: str, size: int, token: str | None = None, ca: str | None = None
     from websockets.protocol import State
     from websockets.uri import parse_uri
 
-    protocol = ClientProtocol(parse_uri(url))
+    protocol = ClientProtocol(parse_uri(url), subprotocols=asked_for(endpoint))
     opening = protocol.connect()
-    if token:
-        opening.headers["Authorization"] = f"Bearer {token}"
+    if endpoint.token:
+        opening.headers["Authorization"] = f"Bearer {endpoint.token}"
     try:
-        with _opened(url, ca) as sock:
+        with _opened(url, endpoint.ca) as sock:
             protocol.send_request(opening)
             sock.sendall(b"".join(protocol.data_to_send()))
             asked_at = time.monotonic()
