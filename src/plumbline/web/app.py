@@ -64,6 +64,14 @@ def create_app(settings: WebSettings, catalogue: Catalogue) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
+    _answer(app, settings, catalogue, runs, metrics)
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Measured, metrics=metrics)
+    return app
+
+
+def _answer(app: FastAPI, settings: WebSettings, catalogue: Catalogue, runs: Runs, metrics: Metrics) -> None:
+    """Give each address its answer; the order counts, since the last two take what nobody before them took."""
     app.include_router(diagnostics_api.routes(catalogue, runs, settings))
     app.include_router(live_api.routes())
     app.include_router(_session(settings))
@@ -71,9 +79,6 @@ def create_app(settings: WebSettings, catalogue: Catalogue) -> FastAPI:
     mount_others(app, catalogue)
     app.include_router(_unknown_api())
     app.mount("/", Site(settings.site, how_to_build(catalogue.root)))
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Measured, metrics=metrics)
-    return app
 
 
 def mount_others(app: FastAPI, catalogue: Catalogue) -> None:

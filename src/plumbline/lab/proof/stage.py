@@ -164,27 +164,28 @@ class Stage:
             PhaseError: It goes to and fro, or cannot be judged.
         """
         samples: list[Sample] = list(before)
-        looks, runs = Looks(self.witness, self.patience), self.patience.hold_runs
+        looks, ends = Looks(self.witness, self.patience), (True, False) if red_ends else (False,)
 
         def agrees() -> bool:
             long_s = hold_s() if callable(hold_s) else hold_s
-            stays = red_ends and bool(lasting(samples, runs, long_s, red=True))
-            return stays or bool(lasting(samples, runs, long_s, red=False))
+            return any(lasting(samples, self.patience.hold_runs, long_s, red=red) for red in ends)
 
         def step() -> bool:
             if samples and agrees():
                 return True
-            for sample in looks.step():
-                if sample.green and not served():
-                    samples.clear()
-                else:
-                    samples.append(sample)
-                    if agrees():
-                        return True
-            return False
+            return any(self._counts(sample, samples, served) and agrees() for sample in looks.step())
 
         self.wait(step, limit_s, lambda: f"it comes to no rest: {self.last_words()}")
         return samples[-1].red, streak(samples, red=samples[-1].red)
+
+    @staticmethod
+    def _counts(sample: Sample, samples: list[Sample], served: Callable[[], bool]) -> bool:
+        """Add a look to the others; a green while the workload is not served counts nothing, nor what was before it."""
+        if sample.green and not served():
+            samples.clear()
+            return False
+        samples.append(sample)
+        return True
 
     def last_words(self) -> str:
         """Return the latest status and sentence of the linked diagnostic."""

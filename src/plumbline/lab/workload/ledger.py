@@ -161,15 +161,9 @@ class Ledger:
 
         A message is in the window by when it was due, a fresh connection by when it ended.
         """
-        start = max(now - window_s - SETTLE_S, since)
-        delays: list[float] = []
-        due = delivered = published = published_due = 0
-        for audience, message in self._judged(start, now - SETTLE_S):
-            due += audience
-            delivered += len(message.arrivals)
-            published += message.taken
-            published_due += 1
-            delays += [moment - message.due for moment in message.arrivals.values()]
+        judged = list(self._judged(max(now - window_s - SETTLE_S, since), now - SETTLE_S))
+        delays = [moment - message.due for _, message in judged for moment in message.arrivals.values()]
+        for audience, message in judged:
             delays += [now - message.due] * (audience - len(message.arrivals))
         tries = _within(self._attempts, now - window_s, since)
         requests = _within(self._requests, now - window_s, since)
@@ -179,10 +173,10 @@ class Ledger:
             window_s=window_s,
             clients=len(self.connected),
             clients_wanted=self.clients_wanted,
-            due=due,
-            delivered=delivered,
-            published=published,
-            published_due=published_due,
+            due=sum(audience for audience, _ in judged),
+            delivered=sum(len(message.arrivals) for _, message in judged),
+            published=sum(message.taken for _, message in judged),
+            published_due=len(judged),
             p50_s=percentile(delays, 0.5),
             p99_s=percentile(delays, 0.99),
             connects_ok=sum(each.worked for each in tries),

@@ -99,6 +99,30 @@ def policy_for(count: Count, file: Path | None, settings: Settings) -> Any:
     return Policy.read({"min_replicas": count.low, "max_replicas": count.high, "metrics": metrics, "down": down})
 
 
+OPTIONS = (
+    click.option(
+        "--workers",
+        metavar="N|auto|MIN..MAX",
+        help="Worker processes that share the port; auto: one for each processor; MIN..MAX: as the load needs.",
+    ),
+    click.option("--pin", is_flag=True, help="Bind each worker to one processor."),
+    click.option(
+        "--metrics-listen",
+        default="127.0.0.1:0",
+        show_default=True,
+        metavar="HOST:PORT",
+        help="Where all workers' metrics are served together (with --workers).",
+    ),
+    click.option(
+        "--autoscale",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="YAML or TOML policy for the number of workers (with --workers).",
+    ),
+    click.option("--inside", hidden=True, help="What a supervisor tells its worker."),
+)
+
+
 def worker_options(run: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of workers; with `--workers` it runs a supervisor instead of itself."""
 
@@ -124,29 +148,7 @@ def worker_options(run: Callable[..., None]) -> Callable[..., None]:
             found = Inside.parse(inside)
         run(inside=found, **rest)
 
-    options = (
-        click.option(
-            "--workers",
-            metavar="N|auto|MIN..MAX",
-            help="Worker processes that share the port; auto: one for each processor; MIN..MAX: as the load needs.",
-        ),
-        click.option("--pin", is_flag=True, help="Bind each worker to one processor."),
-        click.option(
-            "--metrics-listen",
-            default="127.0.0.1:0",
-            show_default=True,
-            metavar="HOST:PORT",
-            help="Where all workers' metrics are served together (with --workers).",
-        ),
-        click.option(
-            "--autoscale",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="YAML or TOML policy for the number of workers (with --workers).",
-        ),
-        click.option("--inside", hidden=True, help="What a supervisor tells its worker."),
-    )
-    for option in reversed(options):
+    for option in reversed(OPTIONS):
         either = option(either)
     return either
 
@@ -159,40 +161,52 @@ def run_workers(context: click.Context, workers: str, pin: bool, metrics: str, a
     """
     given = context.params
     settings = settings_from(given["config"], given["overrides"])
+    if given.get("listen_fd") is not None:
+        raise BadInputError("--workers opens its own listening sockets; leave --listen-fd out")
     try:
         import uvloop
 
-        from plumbline.streaming.core.address import Address
         from plumbline.streaming.server import log
-        from plumbline.streaming.server.tuning import demand_safety
-        from plumbline.streaming.workers.supervisor import Wishes
+
+        wishes = wishes_of(context, Count.parse(workers), pin, metrics, autoscale, settings)
     except ImportError as error:
         raise click.ClickException(
             f"workers need {error.name}, which is not installed; pip install 'plumbline[streaming]' has it"
         ) from None
-    if given.get("listen_fd") is not None:
-        raise BadInputError("--workers opens its own listening sockets; leave --listen-fd out")
-    try:
-        count = Count.parse(workers)
-        policy = policy_for(count, autoscale, settings)
-        address = Address.parse(given["listen"], allow_remote=given["allow_remote"])
-        if not address.local and not given["insecure"]:
-            demand_safety(address, settings)
-        wishes = Wishes(
-            address=address,
-            metrics=Address.parse(metrics, allow_remote=given["allow_remote"]),
-            admin=given["admin"],
-            words=words(context),
-            count=count.low,
-            policy=policy,
-            read_policy=lambda: policy_for(count, autoscale, settings),
-            pin=pin,
-            relay=not given.get("broker"),
-        )
     except ValueError as error:  # PolicyError too
         raise BadInputError(str(error)) from None
     log.to_stderr()
     uvloop.run(supervise(wishes, settings, lambda: settings_from(given["config"], given["overrides"])))
+
+
+def wishes_of(
+    context: click.Context, count: Count, pin: bool, metrics: str, autoscale: Path | None, settings: Settings
+) -> Any:
+    """Return what the supervisor is asked for.
+
+    Raises:
+        ValueError: An address, the policy or the lack of safety is in the way.
+    """
+    from plumbline.streaming.core.address import Address
+    from plumbline.streaming.server.tuning import demand_safety
+    from plumbline.streaming.workers.supervisor import Wishes
+
+    given = context.params
+    policy = policy_for(count, autoscale, settings)
+    address = Address.parse(given["listen"], allow_remote=given["allow_remote"])
+    if not address.local and not given["insecure"]:
+        demand_safety(address, settings)
+    return Wishes(
+        address=address,
+        metrics=Address.parse(metrics, allow_remote=given["allow_remote"]),
+        admin=given["admin"],
+        words=words(context),
+        count=count.low,
+        policy=policy,
+        read_policy=lambda: policy_for(count, autoscale, settings),
+        pin=pin,
+        relay=not given.get("broker"),
+    )
 
 
 async def supervise(wishes: Any, settings: Settings, read: Callable[[], Settings]) -> None:
