@@ -18,52 +18,52 @@ import peers
 
 from plumbline.streaming.load.faults import Fault
 from plumbline.streaming.load.run import Options, run
+from plumbline.streaming.load.scenario import Scenario
 
 
-def measure(
-    words: Sequence[str], size: int, seconds: float, per_s: float, faults: Sequence[Fault] = ()
-) -> dict[str, Any]:
+def load(size: int, seconds: float, per_s: float) -> Scenario:
+    """Return the load: one channel of a third of all readers, and many small ones."""
+    small = 500 * size // 15_000
+    publish = [
+        {"group": "large", "per_s": 1, "bytes": 128},
+        {"group": "small", "per_s": max(1, small), "bytes": 128, "arrivals": "random"},
+    ]
+    return common.plan(
+        connections=size,
+        groups=[
+            {"name": "large", "channels": 1, "readers": size // 3},
+            {"name": "small", "channels": small, "readers": 10, "publishers": 2},
+        ],
+        phases=[
+            common.ramp(per_s),
+            common.quiet(),
+            {"name": "fanout", "seconds": seconds, "publish": publish},
+            common.quiet(),
+        ],
+        settle_s=20,
+        reconnect_s=0.5,
+    )
+
+
+def measure(words: Sequence[str], plan: Scenario, faults: Sequence[Fault] = ()) -> dict[str, Any]:
     """Return one row and its seconds."""
     with peers.plumbline(*words) as server:
-        large, small = size // 3, 500 * size // 15_000
-        plan = common.plan(
-            connections=size,
-            groups=[
-                {"name": "large", "channels": 1, "readers": large},
-                {"name": "small", "channels": small, "readers": 10, "publishers": 2},
-            ],
-            phases=[
-                common.ramp(per_s),
-                common.quiet(),
-                {
-                    "name": "fanout",
-                    "seconds": seconds,
-                    "publish": [
-                        {"group": "large", "per_s": 1, "bytes": 128},
-                        {"group": "small", "per_s": max(1, small), "bytes": 128, "arrivals": "random"},
-                    ],
-                },
-                common.quiet(),
-            ],
-            settle_s=20,
-            reconnect_s=0.5,
-        )
         options = Options(urls=(server.url,), pids=(server.pid,), admins=server.admins, faults=tuple(faults))
         report = run(plan, options, common.progress)
-    phase = report["phases"][2]
+    phase, connections = report["phases"][2], report["connections"]
     return {
-        "connections": size,
-        "fan_out": large,
+        "connections": plan.connections,
+        "fan_out": plan.groups[0].readers,
         "deliveries_per_s": phase["deliveries_per_s"],
         "latency": phase["latency"]["delivery"],
         "replayed": phase["latency"].get("replayed", {"count": 0}),
         "reconnect": phase["latency"].get("reconnect", {"count": 0}),
         "ledger": report["ledger"],
         "recovery": report["recovery"],
-        "uptime": report["connections"]["uptime"],
-        "away_s": round(report["connections"]["wanted_s"] - report["connections"]["up_s"], 1),
-        "wanted_s": report["connections"]["wanted_s"],
-        "closes": report["connections"]["closes"],
+        "uptime": connections["uptime"],
+        "away_s": round(connections["wanted_s"] - connections["up_s"], 1),
+        "wanted_s": connections["wanted_s"],
+        "closes": connections["closes"],
         "faults": report["faults"],
         "messages": report["messages"],
         "bottleneck": report["bottleneck"]["sentence"],
@@ -79,8 +79,8 @@ def main() -> None:
     longer = seconds if given.quick else 5 * seconds
     kill = Fault("kill-worker", longer / 3)
     results = {
-        "one worker": measure([], size, seconds, per_s),
-        "two workers, one killed": measure(["--workers", "2"], size, longer, per_s, [kill]),
+        "one worker": measure([], load(size, seconds, per_s)),
+        "two workers, one killed": measure(["--workers", "2"], load(size, longer, per_s), [kill]),
     }
     common.save("fanout", given.quick, started, results, bounds={"connections": size, "seconds": seconds})
     rows = [

@@ -80,11 +80,9 @@ class Worker:
         print(json.dumps({"wall_s": time.perf_counter() - began, "cpu_s": cpu_s() - used}), flush=True)
 
 
-async def measure(workers: int, messages: int, size: int) -> dict[str, float | None]:
-    """Print one row, and return it."""
+async def begin(server: RelayServer, workers: int, messages: int, size: int) -> list[subprocess.Popen[str]]:
+    """Start the workers, and wait until each is attached to the channel."""
     loop = asyncio.get_running_loop()
-    server = RelayServer(LocalBroker(Settings(history_messages=100), "bench", loop.time))
-    await server.start()
     children = []
     for number in range(workers):
         ours, theirs = socket.socketpair()
@@ -95,28 +93,41 @@ async def measure(workers: int, messages: int, size: int) -> dict[str, float | N
         await server.serve(ours, f"worker-{number}")
     for child in children:
         assert await loop.run_in_executor(None, child.stdout.readline) == "ready\n"
-    links = [session.link for session in server.sessions]  # kept, since a session goes with its worker
-    used, writes = cpu_s(), sum(link.writes for link in links)
-    for child in reversed(children):  # the publisher last
+    return children
+
+
+async def told(children: list[subprocess.Popen[str]]) -> list[dict[str, float]]:
+    """Give the word to go, the publisher last; return what each worker measured."""
+    loop = asyncio.get_running_loop()
+    for child in reversed(children):
         child.stdin.write("go\n")
         child.stdin.flush()
-    told = [json.loads(await loop.run_in_executor(None, child.stdout.readline)) for child in children]
-    used = cpu_s() - used
-    writes = sum(link.writes for link in links) - writes
+    return [json.loads(await loop.run_in_executor(None, child.stdout.readline)) for child in children]
+
+
+async def measure(workers: int, messages: int, size: int) -> dict[str, float | None]:
+    """Print one row, and return it."""
+    loop = asyncio.get_running_loop()
+    server = RelayServer(LocalBroker(Settings(history_messages=100), "bench", loop.time))
+    await server.start()
+    children = await begin(server, workers, messages, size)
+    links = [session.link for session in server.sessions]  # kept, since a session goes with its worker
+    used, writes = cpu_s(), sum(link.writes for link in links)
+    measured = await told(children)
+    used, writes = cpu_s() - used, sum(link.writes for link in links) - writes
     for child in children:
         child.wait()
         child.stdin.close()
         child.stdout.close()
     await server.stop()
-    wall = max(one["wall_s"] for one in told)
     per = 1e6 / messages
-    readers = [one["cpu_s"] * per for one in told[1:]]
+    readers = [one["cpu_s"] * per for one in measured[1:]]
     row = {
         "workers": workers,
-        "messages_per_s": messages / wall,
+        "messages_per_s": messages / max(one["wall_s"] for one in measured),
         "supervisor_us": used * per,
         "worker_us": used * per / workers,
-        "publisher_us": told[0]["cpu_s"] * per,
+        "publisher_us": measured[0]["cpu_s"] * per,
         "reader_us": sum(readers) / len(readers) if readers else None,
         "messages_per_write": messages * workers / writes,
     }

@@ -20,6 +20,7 @@ from peers import Server
 
 from plumbline.streaming.load.run import Options, run
 from plumbline.streaming.load.sampling import server_pids
+from plumbline.streaming.load.scenario import Scenario
 
 BEND = 1.25  # a step that makes a delivery this much dearer is where the curve bends
 
@@ -60,32 +61,32 @@ def throughput(workers: int, readers: int, seconds: float) -> dict[str, Any]:
     }
 
 
+def growing(connections: int, seconds: float, per_s: float) -> Scenario:
+    """Return the load: small channels, then a broadcast to all every other second."""
+    small = {"group": "small", "per_s": min(500, connections // 10), "bytes": 128}
+    everybody = {"group": "all", "per_s": 0.5, "bytes": 128}
+    return common.plan(
+        connections=connections,
+        groups=[{"name": "small", "channels": connections // 10, "readers": 10}, {"name": "all"}],
+        phases=[
+            common.ramp(per_s),
+            common.quiet(),
+            {"name": "small", "seconds": seconds, "publish": [small]},
+            common.quiet(1.5),
+            {"name": "all", "seconds": 5 * 2.0, "completion": True, "publish": [everybody]},
+            common.quiet(2.5),
+        ],
+    )
+
+
 def growth(connections: int, seconds: float, per_s: float) -> dict[str, Any]:
     """Return what a delivery costs with so many connected."""
     workers = 1 if connections <= 19_000 else 2  # 20,000 file descriptors a process
     words = ["--workers", "2"] if workers == 2 else []
     with peers.plumbline(*words) as server:
         meter = costs.Meter(server.pid)
-        small = {"group": "small", "per_s": min(500, connections // 10), "bytes": 128}
-        plan = common.plan(
-            connections=connections,
-            groups=[{"name": "small", "channels": connections // 10, "readers": 10}, {"name": "all"}],
-            phases=[
-                common.ramp(per_s),
-                common.quiet(),
-                {"name": "small", "seconds": seconds, "publish": [small]},
-                common.quiet(1.5),
-                {
-                    "name": "all",
-                    "seconds": 5 * 2.0,
-                    "completion": True,
-                    "publish": [{"group": "all", "per_s": 0.5, "bytes": 128}],
-                },
-                common.quiet(2.5),
-            ],
-        )
         options = Options(urls=(server.url,), pids=(server.pid,), admins=server.admins)
-        report = run(plan, options, common.progress, meter)
+        report = run(growing(connections, seconds, per_s), options, common.progress, meter)
     small_phase, all_phase = report["phases"][2], report["phases"][4]
     spread, idle = meter.cpu("small", "quiet1-5"), meter.cpu("quiet2", "quiet2") / 2.0
     return {

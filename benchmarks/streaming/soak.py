@@ -49,6 +49,30 @@ def slope(samples: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def found(report: dict[str, Any]) -> dict[str, Any]:
+    """Return of the report what is kept."""
+    latency = [
+        one["latency"]["delivery"] for one in report["phases"] if one["latency"].get("delivery", {}).get("count")
+    ]
+    return {
+        "connections": report["scenario"]["connections"],
+        "lasted_s": report["lasted_s"],
+        "memory": slope(report["samples"]),
+        "ledger": report["ledger"],
+        "slow_readers": report["slow_readers"],
+        "recovery": report["recovery"],
+        "uptime": report["connections"]["uptime"],
+        "faults": report["faults"],
+        "worst_p99_s": max((one["p99_s"] for one in latency), default=None),
+        "bottleneck": report["bottleneck"]["sentence"],
+        "memory_series": [
+            [one["at"], round(sum(process["resident_bytes"] for process in one["servers"]) / (1 << 20), 1)]
+            for one in report["samples"][:: max(1, len(report["samples"]) // 300)]
+            if one["servers"]
+        ],
+    }
+
+
 def main() -> None:
     """Soak, and say what it came to."""
     given = common.arguments(__doc__)
@@ -67,26 +91,7 @@ def main() -> None:
         )
         options = Options(urls=(server.url,), pids=(server.pid,), admins=server.admins, faults=tuple(kills))
         report = run(plan, options, common.progress)
-    latency = [
-        one["latency"]["delivery"] for one in report["phases"] if one["latency"].get("delivery", {}).get("count")
-    ]
-    results = {
-        "connections": size,
-        "lasted_s": report["lasted_s"],
-        "memory": slope(report["samples"]),
-        "ledger": report["ledger"],
-        "slow_readers": report["slow_readers"],
-        "recovery": report["recovery"],
-        "uptime": report["connections"]["uptime"],
-        "faults": report["faults"],
-        "worst_p99_s": max((one["p99_s"] for one in latency), default=None),
-        "bottleneck": report["bottleneck"]["sentence"],
-        "memory_series": [
-            [one["at"], round(sum(process["resident_bytes"] for process in one["servers"]) / (1 << 20), 1)]
-            for one in report["samples"][:: max(1, len(report["samples"]) // 300)]
-            if one["servers"]
-        ],
-    }
+    results = found(report)
     common.save("soak", given.quick, started, results, bounds={"connections": size, "seconds": seconds})
     memory = results["memory"]
     print(f"memory   {memory['from_mib']} to {memory['to_mib']} MiB, slope {memory['mib_per_hour']} MiB an hour")
