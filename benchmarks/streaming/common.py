@@ -4,6 +4,7 @@ import argparse
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -92,6 +93,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a Markdown table: numbers to the right, words to the left."""
+    words = [any(len(re.findall(r"[A-Za-z]{2,}", str(row[at]))) > 1 for row in rows) for at in range(len(head))]
+    ruler = ["---" if at == 0 or left else "---:" for at, left in enumerate(words)]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ruler, *rows))
 
 
 def progress(second: Second, _totals: dict[str, float]) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from common import HERE, RESULTS, ROOT
+from common import HERE, RESULTS, ROOT, markdown
 
 from plumbline.streaming.load.report.plots import Line, bars, lines
 
@@ -36,9 +36,8 @@ def ms(seconds: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a Markdown table, numbers to the right."""
-    ruler = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ruler, *rows)) + "\n"
+    """Return a Markdown table and the line after it."""
+    return markdown(head, rows) + "\n"
 
 
 def hold(kept: dict[str, Any]) -> list[str]:

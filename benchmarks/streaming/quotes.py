@@ -7,10 +7,10 @@ A figure that stands in a sentence is measured again with all the others, and th
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from common import RESULTS, ROOT
+from common import RESULTS, ROOT, markdown
 
 READERS = 15_000
 FEWER = 5_000
@@ -20,12 +20,6 @@ END = "<!-- end of the figures -->"
 def begin(name: str) -> str:
     """Return the mark in front of a quotation."""
     return f"<!-- figures of {name}: written by benchmarks/streaming/quotes.py -->"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a Markdown table, numbers to the right."""
-    ruler = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ruler, *rows))
 
 
 def origin(kept: dict[str, Any]) -> str:
@@ -64,7 +58,7 @@ def spread(kept: dict[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            table(["workers", *(f"{int(count):,} connections" for count in counts)], rows),
+            markdown(["workers", *(f"{int(count):,} connections" for count in counts)], rows),
             "",
             f"Balanced round by round, when all {kept['bounds']['late']:,} were on the first worker:",
             "",
@@ -106,7 +100,7 @@ def relay(kept: dict[str, Any]) -> str:
         for row in kept["results"]
     ]
     head = ["workers", "messages/s", "supervisor µs/message", "µs/message and worker", "publisher µs", "reader µs"]
-    return f"{table([*head, 'messages/write'], rows)}\n\n{origin(kept)}"
+    return f"{markdown([*head, 'messages/write'], rows)}\n\n{origin(kept)}"
 
 
 def clients(kept: dict[str, Any]) -> str:
@@ -115,7 +109,7 @@ def clients(kept: dict[str, Any]) -> str:
         [row["client"], f"{row['cpu_us']:.1f}", "-" if row["resident_kib"] is None else f"{row['resident_kib']:.0f}"]
         for row in kept["results"]
     ]
-    return f"{table(['Client', 'CPU per message, µs', 'Resident per idle connection, KiB'], rows)}\n\n{origin(kept)}"
+    return f"{markdown(['Client', 'CPU per message, µs', 'Resident per idle connection, KiB'], rows)}\n\n{origin(kept)}"
 
 
 class Quote(NamedTuple):

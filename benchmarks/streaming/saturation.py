@@ -32,8 +32,11 @@ BUSY = 0.9  # of a core: that of two which is above it was the limit
 
 
 @contextlib.contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Have what is started here run on one core alone; they are counted from 0, of those that we may use."""
+def pinned(core: int | None) -> Iterator[None]:
+    """Have what is started here run on one core alone; they are counted from 0, of those that we may use. None: any."""
+    if core is None:
+        yield
+        return
     ours = os.sched_getaffinity(0)
     if len(ours) < 2:
         raise peers.MissingPeerError("server and readers need a core each, and there is one")
@@ -44,15 +47,15 @@ def pinned(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, ours)
 
 
-def measure(server: Server, readers: int, window: int, seconds: float) -> dict[str, Any]:
-    """Return one peer's row.
+def measure(server: Server, readers: int, window: int, seconds: float, core: int | None = 1) -> dict[str, Any]:
+    """Return one peer's row; the readers run on that core.
 
     Raises:
         MissingPeerError: The readers gave up on it.
     """
     where, meter = urlsplit(server.url), costs.Meter(server.pid)
     words = [server.dialect, where.port, where.path or "/", readers, window, SIZE, seconds]
-    with pinned(1):
+    with pinned(core):
         child = subprocess.Popen(
             [peers.build("readers"), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

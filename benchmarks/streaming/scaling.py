@@ -2,10 +2,10 @@
 
     python benchmarks/streaming/scaling.py [--quick]
 
-Workers: each is pinned to a core of its own; the generator runs wherever there is room, which on two cores is beside
-the second worker, so the gain is stated with the share of all cores that was in use. Growth: the same 5,000
-deliveries a second, in channels of ten readers, while 1,000, 5,000, 15,000 and 30,000 are connected; a broadcast to
-all at each size. Bounds: 30,000 connections, about 5 minutes.
+Workers: each is pinned to a core of its own. The readers, those of `saturation.py`, have the second core to themselves
+beside one worker; beside two they run wherever there is room, so on two cores the gain is stated with what server and
+readers used of them. Growth: the same 5,000 deliveries a second, in channels of ten readers, while 1,000, 5,000, 15,000
+and 30,000 are connected; a broadcast to all at each size. Bounds: 30,000 connections, about 5 minutes.
 """
 
 import time
@@ -16,6 +16,7 @@ import common
 import costs
 import peers
 import psutil
+import saturation
 from peers import Server
 
 from plumbline.streaming.load.run import Options, run
@@ -23,6 +24,7 @@ from plumbline.streaming.load.sampling import server_pids
 from plumbline.streaming.load.scenario import Scenario
 
 BEND = 1.25  # a step that makes a delivery this much dearer is where the curve bends
+WINDOW = 64  # messages on their way
 
 
 def pin(server: Server, workers: int) -> list[int]:
@@ -36,34 +38,24 @@ def pin(server: Server, workers: int) -> list[int]:
 
 
 def throughput(workers: int, readers: int, seconds: float) -> dict[str, Any]:
-    """Return deliveries per second at saturation."""
-    words = ["--workers", str(workers)] if workers > 1 else []
+    """Return deliveries per second at saturation: what the readers of `saturation.py` get of one channel."""
+    words = [word for rate in saturation.NO_RATES for word in ("--set", f"{rate}=0")]
+    words += ["--workers", str(workers)] if workers > 1 else []
     with peers.plumbline(*words) as server:
         pinned = pin(server, workers)
-        meter = costs.Meter(server.pid)
-        publish = [{"group": f"g{index}", "per_s": 100_000, "bytes": 128, "window": 32} for index in range(4)]
-        plan = common.plan(
-            connections=readers,
-            groups=[{"name": one["group"], "channels": 1, "readers": readers // 4} for one in publish],
-            phases=[common.ramp(1000), common.quiet(1.0), {"name": "full", "seconds": seconds, "publish": publish}],
-        )
-        options = Options(urls=(server.url,), pids=(server.pid,), admins=server.admins)
-        report = run(plan, options, common.progress, meter)
-    phase = report["phases"][2]
-    shares = sorted(one["kernel"]["cpu"] for one in report["samples"] if one["kernel"])
-    return {
+        row = saturation.measure(server, readers, WINDOW, seconds, 1 if workers == 1 else None)
+    used, cores = row["server_cores"] + row["readers_cores"], psutil.cpu_count()
+    return row | {
         "workers": workers,
         "pinned": len(pinned),
-        "deliveries_per_s": phase["deliveries_per_s"],
-        "cpu_us_per_delivery": round(meter.cpu("full", "full") / max(1, phase["deliveries"]), 2),
-        "all_cores_in_use": shares[len(shares) // 2] if shares else None,
-        "bottleneck": report["bottleneck"]["sentence"],
+        "all_cores_in_use": round(used / cores, 3),
+        "bottleneck": f"server {row['server_cores']:.2f} and readers {row['readers_cores']:.2f} of {cores} cores",
     }
 
 
 def growing(connections: int, seconds: float, per_s: float) -> Scenario:
     """Return the load: small channels, then a broadcast to all every other second."""
-    small = {"group": "small", "per_s": min(500, connections // 10), "bytes": 128}
+    small = {"group": "small", "per_s": 500 if connections >= 1000 else connections // 10, "bytes": 128}
     everybody = {"group": "all", "per_s": 0.5, "bytes": 128}
     return common.plan(
         connections=connections,
@@ -88,7 +80,9 @@ def growth(connections: int, seconds: float, per_s: float) -> dict[str, Any]:
         options = Options(urls=(server.url,), pids=(server.pid,), admins=server.admins)
         report = run(growing(connections, seconds, per_s), options, common.progress, meter)
     small_phase, all_phase = report["phases"][2], report["phases"][4]
-    spread, idle = meter.cpu("small", "quiet1-5"), meter.cpu("quiet2", "quiet2") / 2.0
+    idle, idle_kernel = meter.cpu("quiet2", "quiet2") / 2.0, meter.system("quiet2", "quiet2") / 2.0
+    busy = meter.cpu("small", "quiet1-5") - idle * (seconds + 1.5)
+    busy_kernel = meter.system("small", "quiet1-5") - idle_kernel * (seconds + 1.5)
     return {
         "connections": connections,
         "workers": workers,
@@ -96,7 +90,8 @@ def growth(connections: int, seconds: float, per_s: float) -> dict[str, Any]:
         "small": {
             "deliveries_per_s": small_phase["deliveries_per_s"],
             "latency": small_phase["latency"]["delivery"],
-            "cpu_us_per_delivery": round((spread - idle * (seconds + 1.5)) / max(1, small_phase["deliveries"]), 2),
+            "cpu_us_per_delivery": round(busy / max(1, small_phase["deliveries"]), 2),
+            "kernel_us_per_delivery": round(busy_kernel / max(1, small_phase["deliveries"]), 2),
         },
         "all": {
             "latency": all_phase["latency"]["delivery"],
@@ -113,19 +108,23 @@ def bend(rows: list[dict[str, Any]]) -> list[str]:
     """Say where a delivery becomes dearer, and whether in the kernel or in the gateway, from the figures alone."""
     said = []
     for before, after in pairwise(rows):
-        was, now = before["all"], after["all"]
-        if now["cpu_us_per_delivery"] < BEND * was["cpu_us_per_delivery"]:
-            continue
-        kernel = now["kernel_us_per_delivery"] - was["kernel_us_per_delivery"]
-        rise = now["cpu_us_per_delivery"] - was["cpu_us_per_delivery"]
-        workers = (
-            f", and there are {after['workers']} workers instead of one" if after["workers"] > before["workers"] else ""
-        )
-        said.append(
-            f"from {before['connections']:,} to {after['connections']:,} connections a delivery of a broadcast costs "
-            f"{rise:.1f} us more, {kernel:.1f} of them in the kernel{workers}"
-        )
+        for kind, words in (("small", "in a channel of ten"), ("all", "of a broadcast")):
+            was, now = before[kind], after[kind]
+            if now["cpu_us_per_delivery"] < BEND * was["cpu_us_per_delivery"]:
+                continue
+            kernel = now["kernel_us_per_delivery"] - was["kernel_us_per_delivery"]
+            rise = now["cpu_us_per_delivery"] - was["cpu_us_per_delivery"]
+            said.append(
+                f"from {before['connections']:,} to {after['connections']:,} connections a delivery {words} costs "
+                f"{rise:.1f} us more, {kernel:.1f} of them in the kernel{_workers(before, after)}"
+            )
     return said or [f"nowhere: no step makes a delivery {BEND:g} times as dear"]
+
+
+def _workers(before: dict[str, Any], after: dict[str, Any]) -> str:
+    if after["workers"] == before["workers"]:
+        return ""
+    return f"; there {after['workers']} workers begin, and what a message costs beside its deliveries is paid in each"
 
 
 def main() -> None:
