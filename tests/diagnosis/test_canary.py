@@ -13,7 +13,7 @@ ENVIRONMENT, TOKEN, USER, QUERY, LOG, HEADER = (
     f"CANARY-{name}" for name in ("ENV", "TOKEN", "USER", "QUERY", "LOG", "HDR")
 )
 LEAK = (
-    "raise RuntimeError(f'{endpoint.url} {endpoint.token} {endpoint} {os.environ} "
+    "raise RuntimeError(f'{endpoint.url} {endpoint.token} {endpoint} {endpoint.fanout.subscribe} {os.environ} "
     "Authorization: Bearer CANARY-HDR')"
 )  # fmt: skip
 
@@ -35,6 +35,7 @@ def place(tmp_path_factory, write, source):
     )  # fmt: skip
     (root / "plumbline.toml").write_text(
         f'[targets.feed]\nurl = "wss://bob:{USER}@feed.example/ws?key={QUERY}"\ntoken_env = "FEED_ACCESS"\n'
+        "[targets.feed.fanout]\nsubscribe = 'AUTH CANARY-PROBE-9 now'\npublish = 'PUB CANARY-PROBE-9 {probe}'\n"
     )
     (root / "wrong.toml").write_text('[targets.feed]\ntoken = "CANARY-TOKEN"\n')
     log = f"Authorization: Bearer {HEADER}\npassword={LOG}\nconnected with {TOKEN} as {ENVIRONMENT}\n"

@@ -69,6 +69,13 @@ def test_a_channel_for_probes_is_a_table_of_its_own(configure):
     assert "SUB" not in repr(resolve("feed"))
 
 
+def test_a_probe_that_logs_in_needs_a_token(configure):
+    configure('[targets.feed]\nurl = "ws://h/"\n[targets.feed.fanout]\npublish = "CANARY {token} {probe}"\n')
+    with pytest.raises(TargetError, match=r"has \{token\} in its table fanout, and no token_env") as caught:
+        resolve("feed")
+    assert "CANARY" not in str(caught.value)
+
+
 def test_relative_paths_are_relative_to_the_configuration(configure, tmp_path, monkeypatch):
     configure('[targets.feed]\nadmin = "run/gw.sock"\npidfile = "gw.pid"\n')
     (tmp_path / "gw.pid").write_text("42\n")

@@ -33,6 +33,13 @@ def test_a_loop_that_waits_for_events_is_ok(blocked):
     assert finding.sentence.startswith("The event loop was away for 0.02 s at the longest (limit 0.2 s);")
 
 
+def test_of_pings_that_nobody_sent_nothing_is_said(blocked):
+    finding = blocked(loop(), None)
+    assert "pings" not in finding.sentence
+    assert "pings_stalled" not in {one.name for one in finding.measures}
+    assert "pings stalled for 0.1 s" in blocked(loop(), pings(0.1)).sentence
+
+
 def test_a_call_that_waits_while_data_lies_unread_is_a_warning(blocked):
     finding = blocked(loop(0.6, waits_for="10.0.0.5:5432", doing="recvfrom"), pings())
     assert (finding.status, finding.cause) == (Status.WARNING, "blocking-call")

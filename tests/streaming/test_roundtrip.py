@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+from plumbline.diagnosis.collect import described
 from plumbline.evidence import Endpoint, ProbeChannel, UnavailableError
-from plumbline.streaming.evidence_roundtrip import trip_from_url
+from plumbline.streaming.evidence_roundtrip import RoundTrip, trip_from_url
 from plumbline.streaming.probes import roundtrip
 from plumbline.streaming.probes.roundtrip import PROBE_BYTES, Reader, Run, counted, measure, plan_of, times
 
@@ -189,6 +190,14 @@ def test_without_a_channel_nothing_is_sent() -> None:
         with pytest.raises(UnavailableError) as caught:
             measure(endpoint)
         assert caught.value.reason == "not_configured"
+
+
+def test_the_plan_says_that_it_sends_and_never_what() -> None:
+    [source] = RoundTrip.sources
+    channel = ProbeChannel(publish="{probe} s3cret-1", subscribe="s3cret-2")
+    line = described(source, Endpoint("toy", url="ws://h/?token=s3cret-3", token="s3cret-4", fanout=channel))
+    assert "21 connections to ws://h/?token=[redacted], which read what it SENDS" in line
+    assert "s3cret" not in line
 
 
 def test_few_messages_are_sent_however_patient_the_target_is() -> None:
