@@ -7,7 +7,7 @@ if [ "${1:-}" = --streaming ]; then
     shift
     # What is quick to fail comes first. A benchmark that fails is named at the end, and the others are measured all the same.
     failed=()
-    for name in spread relay replay tracing client_libraries hold broadcast sizing saturation storm fanout scaling; do
+    for name in spread cluster relay replay tracing client_libraries hold broadcast sizing saturation storm fanout scaling; do
         printf '\033[1m==>\033[0m %s\n' "$name" >&2
         BENCH_LOAD=$(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || true) \
             .venv/bin/python "benchmarks/streaming/$name.py" "$@" || failed+=("$name")
