@@ -106,6 +106,19 @@ def test_a_server_that_does_not_ask_keeps_who_is_mute() -> None:
     assert seen.watched_s >= 0.3
 
 
+@pytest.mark.parametrize("beat", [None, 0.05])
+def test_the_probe_itself_is_not_a_client_that_was_lost(beat: float | None) -> None:
+    codes: list[int | None] = []
+
+    def note(connection: ServerConnection) -> None:
+        listen(connection)
+        codes.append(connection.close_code)
+
+    with server(note, ping_interval=beat, ping_timeout=None) as endpoint:
+        unanswered_from_url(Endpoint("toy", url=endpoint.url, patience_s=0.3))
+    assert codes == [1000]
+
+
 def test_a_cut_without_a_close_frame_is_1006() -> None:
     def cut(connection: ServerConnection) -> None:
         connection.ping()

@@ -6,9 +6,9 @@ from pathlib import Path
 from plumbline.lab import Fault, Felt, Lab, Population, Topology, Workload
 from plumbline.lab.parts import Cpu
 
-SMALL = 0.03
+SMALL = 0.06
 """Processors of the gateway: the lab is a model at a small scale."""
-CROWD = 150
+CROWD = 400
 WATCH = f"""
 export NSTAT_HISTORY="$PWD/nstat.history"  # others on this machine may use it, too
 nstat -n
@@ -20,7 +20,7 @@ echo done
 
 
 class RefusedInStep(Fault):
-    """After a deployment 150 clients come to a channel for twenty; without back-off, four times a second."""
+    """After a deployment 400 clients come to a channel for twenty; without back-off, four times a second."""
 
     topology = Topology(
         netns=True,  # the backlog's sysctl, and the kernel's counters, are the lab's own

@@ -14,6 +14,7 @@ from plumbline.streaming.probes.idle import websocket_url
 from plumbline.streaming.probes.opening import asked_for
 
 OPEN_TIMEOUT_S = 5.0
+GOODBYE_S = 1.0
 
 
 def watch_mute(endpoint: Endpoint) -> dict[str, Any]:
@@ -43,7 +44,9 @@ def watch_mute(endpoint: Endpoint) -> dict[str, Any]:
             pass
         if protocol.handshake_exc is not None or protocol.state is not State.OPEN:
             raise UnavailableError("malformed", f"{url} refused the WebSocket handshake: {protocol.handshake_exc}")
-        return _watched(link, protocol, endpoint.patience_s)
+        seen = _watched(link, protocol, endpoint.patience_s)
+        _leave(link, protocol)
+        return seen
 
 
 def _watched(link: socket.socket, protocol: Any, patience_s: float) -> dict[str, Any]:
@@ -65,6 +68,21 @@ def _watched(link: socket.socket, protocol: Any, patience_s: float) -> dict[str,
         "close_code": (protocol.close_rcvd.code if protocol.close_rcvd else 1006) if closed else None,
         "watched_s": round(ended - began, 3),
     }
+
+
+def _leave(link: socket.socket, protocol: Any) -> None:
+    """Say good-bye after all: who goes without a word is counted as lost, and lost ones of one age are a pattern."""
+    from websockets.protocol import State
+
+    if protocol.state is not State.OPEN:
+        return
+    protocol.send_close(1000)
+    with contextlib.suppress(OSError):
+        link.settimeout(GOODBYE_S)
+        link.sendall(b"".join(protocol.data_to_send()))
+    deadline = time.monotonic() + GOODBYE_S
+    while _take(link, protocol, deadline):  # what is unread at the end would reset the connection
+        pass
 
 
 def _take(link: socket.socket, protocol: Any, deadline: float) -> bool:
