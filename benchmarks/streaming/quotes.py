@@ -112,6 +112,80 @@ def clients(kept: dict[str, Any]) -> str:
     return f"{markdown(['Client', 'CPU per message, µs', 'Resident per idle connection, KiB'], rows)}\n\n{origin(kept)}"
 
 
+def balancing(kept: dict[str, Any]) -> str:
+    """Return how balancing evens out two workers of which one had all."""
+    rounds = ", ".join(f"{value:.2f}" for value in kept["results"]["late"]["2"])
+    return (
+        f"With {kept['bounds']['late']:,} connections on the first of two workers the spread was, round by round: "
+        f"{rounds} ({origin(kept)})."
+    )
+
+
+def cluster(kept: dict[str, Any]) -> str:
+    """Return what the cluster's broker costs."""
+    one, sync, away = (kept["results"][name] for name in ("cluster", "sync_always", "regions"))
+    rows = [*_rates(one, sync), *_times(one, away["mirror_hop"]), *_losses(one["attached"], away)]
+    about = (
+        f"Messages of {kept['bounds']['bytes']} bytes; servers, gateways' brokers and load generator on one machine, "
+        f"whose load average was {kept['machine']['load_average'][0]:g} at the end; nats-server "
+        f"{kept['versions']['nats-server']}. {origin(kept)}"
+    )
+    return f"{markdown(['What', 'Figure'], rows)}\n\n{about}"
+
+
+def _rates(one: dict[str, Any], sync: dict[str, Any]) -> list[tuple[str, str]]:
+    two = one["contended"]
+    return [
+        (
+            "acknowledged publications, one channel, 256 under way",
+            f"{one['one_channel_per_s']:,} a second: they travel in blocks of up to 256",
+        ),
+        (
+            "one hundred channels, 256 under way together",
+            f"{one['hundred_channels_per_s']:,} a second: two or three to a block",
+        ),
+        ("one channel, each waiting for the one before", f"{one['one_by_one_per_s']:,} a second"),
+        (
+            "two gateways in one channel, 64 under way each",
+            f"{two['acknowledged_per_s']:,} a second together, {two['collisions']:,} collisions in 3 s",
+        ),
+        (
+            "with `sync_interval: always`: 256 under way, one by one",
+            f"{sync['one_channel_per_s']:,} and {sync['one_by_one_per_s']:,} a second",
+        ),
+    ]
+
+
+def _times(one: dict[str, Any], away: dict[str, Any]) -> list[tuple[str, str]]:
+    near, known, far = (
+        f"p50 {times['p50_ms']:.2f} ms, p99 {times['p99_ms']:.2f} ms"
+        for times in (one["hop"]["arrives"], one["hop"]["acknowledged"], away["arrives"])
+    )
+    return [
+        ("from publishing to arriving through another connection, 200 a second", near),
+        ("the acknowledgement", known),
+        (
+            "into the other region by the mirror, on loopback",
+            f"{far} (the first messages wait for the mirror's consumer)",
+        ),
+    ]
+
+
+def _losses(attached: dict[str, Any], away: dict[str, Any]) -> list[tuple[str, str]]:
+    anew = f"{attached['anew_s']:.3f} s, told {attached['told_after_s']:.3f} s after the server stood again"
+    hidden = f"{away['hidden_by_the_loss']:,} of {away['acknowledged']:,} acknowledged messages were hidden in this run"
+    lag = f"the mirror had shown lag {away['lag_seen_at_the_loss']}"
+    follows = f"{away['follows_again_after_s']:.2f} s after its return"
+    return [
+        (
+            f"{attached['channels']:,} channels attended: new; anew after `kill -9` of the server",
+            f"{attached['new_s']:.3f} s; {anew}",
+        ),
+        ("home killed under load", f"{hidden}{', and salvaged later' if away['hidden_by_the_loss'] else ''}; {lag}"),
+        ("a lost home follows again", f"{follows}, with this little to copy"),
+    ]
+
+
 class Quote(NamedTuple):
     """A quotation: the page it stands on, the benchmark it is of, and its text."""
 
@@ -127,6 +201,8 @@ QUOTES = {
     "tracing": Quote("infrastructure/observability.md", "tracing", tracing),
     "the relay": Quote("infrastructure/scaling.md", "relay", relay),
     "the replay": Quote("reference/gateway.md", "replay", replay),
+    "the cluster": Quote("infrastructure/replication.md", "cluster", cluster),
+    "balancing": Quote("troubleshooting/streaming/uneven-connections.md", "spread", balancing),
     "the client": Quote("reference/client.md", "client_libraries", clients),
 }
 

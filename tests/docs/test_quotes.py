@@ -11,8 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks/streaming"
-MACHINE = {"cpu": "a processor", "cores": 2}
-RUN = {"command": "python benchmarks/streaming/one.py", "date": "2026-01-02", "commit": "abc", "machine": MACHINE}
+MACHINE = {"cpu": "a processor", "cores": 2, "load_average": [1.5, 1.0, 0.5]}
+RUN = {
+    "command": "python benchmarks/streaming/one.py",
+    "date": "2026-01-02",
+    "commit": "abc",
+    "machine": MACHINE,
+    "versions": {"nats-server": "2.15.1"},
+}
+HOP = {"p50_ms": 0.6, "p99_ms": 1.25}
 BLOCK = re.compile(r"<!-- figures of .*?<!-- end of the figures -->", re.DOTALL)
 TIME = re.compile(r"\b\d[\d,.]* ?(?:µs|us|ns)\b")  # a cost: milliseconds are settings and limits more often
 RESULTS = {
@@ -35,6 +42,29 @@ RESULTS = {
         ],
         {},
         "| 1 | 100,000 | 4.0 | 4.0 | 3.9 |  | 510 |",
+    ),
+    "balancing": ({"late": {"2": [2.0, 1.12], "4": [4.0]}}, {"late": 4000}, "round by round: 2.00, 1.12 ("),
+    "the cluster": (
+        {
+            "cluster": {
+                "one_channel_per_s": 270_000,
+                "hundred_channels_per_s": 26_000,
+                "one_by_one_per_s": 6_000,
+                "contended": {"acknowledged_per_s": 130_000, "collisions": 169},
+                "hop": {"arrives": HOP, "acknowledged": HOP},
+                "attached": {"channels": 1000, "new_s": 0.2, "told_after_s": 0.1, "anew_s": 0.08},
+            },
+            "sync_always": {"one_channel_per_s": 160_000, "one_by_one_per_s": 1700},
+            "regions": {
+                "mirror_hop": {"arrives": HOP},
+                "acknowledged": 10_015,
+                "hidden_by_the_loss": 35,
+                "lag_seen_at_the_loss": 0,
+                "follows_again_after_s": 0.21,
+            },
+        },
+        {"bytes": 128},
+        "| home killed under load | 35 of 10,015 acknowledged messages were hidden",
     ),
     "the client": ([{"client": "ours", "cpu_us": 5.91, "resident_kib": None}], {}, "| ours | 5.9 | - |"),
 }
