@@ -129,10 +129,10 @@ class Live {
 function table(workers) {
   const rows = SHOWN.map(([key, title, format, , together]) => {
     const values = workers.map((one) => /** @type {number | null} */ (one[key]));
-    const cells = values.map((value) => h("td", {}, value === null ? "–" : format(value)));
+    const cells = values.map((value, index) => h("td", { "data-of": workers[index].worker }, value === null ? "–" : format(value)));
     const known = /** @type {number[]} */ (values.filter((value) => value !== null));
     const all = together === "sum" ? known.reduce((sum, value) => sum + value, 0) : Math.max(...known);
-    const last = workers.length > 1 && h("td", {}, known.length ? format(all) : "–");
+    const last = workers.length > 1 && h("td", { "data-of": "all" }, known.length ? format(all) : "–");
     return h("tr", {}, h("th", { scope: "row" }, title), ...cells, last);
   });
   const heads = workers.map((one, index) => h("th", { scope: "col" }, h("span", { class: `pl-live__key pl-live__key--${index % 6}`, "aria-hidden": "true" }), one.worker));
