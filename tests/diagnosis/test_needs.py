@@ -30,6 +30,8 @@ def test_the_page_carries_the_table_that_the_code_makes():
         ("streaming.ephemeral-port-exhaustion", {"url"}, False),  # it would judge this machine, not the URL
         ("streaming.dead-peer-unnoticed", {"cgroup"}, False),
         ("streaming.dead-peer-unnoticed", {"url"}, True),
+        ("streaming.listen-backlog-overflow", {"url"}, True),
+        ("streaming.listen-backlog-overflow", set(), True),
         ("streaming.high-fanout-latency", {"url"}, False),  # it would send: only where the target names a channel
         ("streaming.high-fanout-latency", {"url", "fanout"}, True),
     ],
