@@ -8,8 +8,8 @@ from pathlib import Path
 
 import plumbline
 from plumbline.catalogue import Catalogue, ProblemId
-from plumbline.handbook.positions import parse
 from plumbline.handbook.sections import split_front
+from plumbline.positions import parse
 
 NAMES = ("guide", "diagnostic", "fault", "record", "component")
 

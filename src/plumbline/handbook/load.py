@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from plumbline.catalogue import AREAS, Catalogue, CatalogueError, ProblemId
 from plumbline.handbook.complaints import Complaint, HandbookError, hint
-from plumbline.handbook.positions import Located, parse
 from plumbline.handbook.records import Front, Problem, Proof, Retired
 from plumbline.handbook.sections import Outline, Section, outline, sections, title_of
 from plumbline.handbook.validate import validate
+from plumbline.positions import Located, parse
 
 GENERATED = "docs/reference/generated"
 RETIRED = "kb/retired.yml"

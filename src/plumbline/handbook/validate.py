@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from plumbline.handbook.complaints import Complaint, hint
-from plumbline.handbook.positions import Located
+from plumbline.positions import Located
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -12,10 +12,10 @@ from plumbline.catalogue import Catalogue, ProblemId
 from plumbline.diagnosis.catalogue import Diagnostic, load_origin, of_file
 from plumbline.handbook.complaints import Complaint, HandbookError, unknown
 from plumbline.handbook.inputs import changed
-from plumbline.handbook.positions import parse
 from plumbline.handbook.records import Front, Problem, Proof
 from plumbline.handbook.sections import split_front
 from plumbline.handbook.validate import Model, validate
+from plumbline.positions import parse
 
 
 @dataclass(frozen=True, slots=True)

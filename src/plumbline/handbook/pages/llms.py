@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plumbline.handbook.load import GENERATED, Guide, Handbook, Page, page_url
-from plumbline.handbook.positions import parse
 from plumbline.handbook.sections import split_front
+from plumbline.positions import parse
 
 _SECTIONS = {"ml": "ML lifecycle", "infrastructure": "Infrastructure", "reference": "Reference", "proof": "Proof"}
 

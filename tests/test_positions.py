@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.handbook.positions import parse
+from plumbline.positions import parse
 
 SCALARS = (
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(st.characters(codec="ascii", min_codepoint=32), max_size=8)
