@@ -7,8 +7,8 @@ from plumbline.lab import Fault, HurtsWhen, Lab, Population, Topology, Workload
 from plumbline.lab.parts import Cpu
 
 READERS = 120
-SMALL = 0.02
-"""Processors of the gateway: the lab is a model at a small scale, of 6,000 readers on one core."""
+SMALL = 0.025
+"""Processors of the gateway: the lab is a model at a small scale, of 4,800 readers on one core."""
 
 
 class OneByOne(Fault):
@@ -20,7 +20,7 @@ class OneByOne(Fault):
         populations=(Population(name="audience", count=READERS, channels=("ticks",), rate_hz=120.0),),
         workload=Workload(subscribers=2, rate_hz=10.0, connects_hz=1.0),
     )
-    hurts_when = HurtsWhen(p99_s=0.35)
+    hurts_when = HurtsWhen(p99_s=0.15)
 
     def inject(self, lab: Lab) -> None:
         """Give the gateway its small share of a processor, and let the ticker begin."""

@@ -14,6 +14,8 @@ from plumbline.streaming.probes import work as processor
 from plumbline.streaming.probes.reached import asked, malformed, process_of
 
 WINDOW_S = 1.0
+BUSY_S = 12.0
+"""So long an answer may take, twice within the diagnostic's 40 s: the server is asked while it sends all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,9 @@ def fanout_from_both(endpoint: Endpoint, pause: Callable[[float], None] = time.s
 
 
 def _watched(endpoint: Endpoint, pause: Callable[[float], None], pids: list[int]) -> FanOut:
-    began, first, worked = time.monotonic(), asked(endpoint, "stats"), processor.work(pids)
+    began, first, worked = time.monotonic(), asked(endpoint, "stats", BUSY_S), processor.work(pids)
     pause(WINDOW_S)
-    window_s, last, working = time.monotonic() - began, asked(endpoint, "stats"), processor.work(pids)
+    window_s, last, working = time.monotonic() - began, asked(endpoint, "stats", BUSY_S), processor.work(pids)
     try:
         processes = int(last.get("workers", 1))
         found = {

@@ -27,8 +27,8 @@ def process_of(endpoint: Endpoint, elsewhere: str, right: str = AS_USER) -> Iter
         yield pid
 
 
-def asked(endpoint: Endpoint, what: str) -> dict[str, Any]:
-    """Return one view of the target's admin socket.
+def asked(endpoint: Endpoint, what: str, timeout_s: float = 5.0) -> dict[str, Any]:
+    """Return one view of the target's admin socket; a step of the exchange may take so many seconds.
 
     Raises:
         UnavailableError: It names none, or it does not answer sensibly.
@@ -38,7 +38,7 @@ def asked(endpoint: Endpoint, what: str) -> dict[str, Any]:
     if not endpoint.admin:
         raise UnavailableError("not_configured", "the target names no admin socket; give one: --target /path/to.sock")
     try:
-        answer = ask(endpoint.admin, {"get": what})
+        answer = ask(endpoint.admin, {"get": what}, timeout_s)
     except AdminError as error:
         reason = "malformed" if error.kind == "refused" else error.kind
         raise UnavailableError(cast("Reason", reason), error.sentence) from None
