@@ -5,6 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+COPY = "#baseline"
+"""Ends the name of a second, freshly loaded copy of a version: `sha256:…#baseline`. A watch compares a candidate with
+such a copy, for a process that has served for weeks differs from a fresh one by more than its model. Servers that hold
+copies take the name wherever a digest is taken, and write it behind the version in their metrics; others refuse it as
+invalid, and the watch compares with the version that serves."""
+
+
+def copy_of(digest: str) -> str:
+    """Return the name of a freshly loaded copy of a version."""
+    return digest + COPY
+
+
+def version_of(name: str) -> str:
+    """Return the digest of the version that a name means, be it a copy or not."""
+    return name.removesuffix(COPY)
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
