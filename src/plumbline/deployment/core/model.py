@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,33 @@ from plumbline.deployment.core.signature import Signature
 
 Arrays = Mapping[str, NDArray[np.generic]]
 """By name; the first axis is the row, all of one length."""
+
+
+class Table(Mapping[str, NDArray[np.generic]]):
+    """Columns of one matrix by name. A model that takes one matrix of just these columns needs not put it together.
+
+    Args:
+        columns: Names, one per column.
+        matrix: Values, `(n_rows, n_columns)`; NaN is missing, integers and booleans stand as floats.
+    """
+
+    __slots__ = ("columns", "matrix")
+
+    def __init__(self, columns: tuple[str, ...], matrix: NDArray[np.float64]) -> None:
+        self.columns = columns
+        self.matrix = matrix
+
+    def __getitem__(self, name: str) -> NDArray[np.generic]:
+        try:
+            return self.matrix[:, self.columns.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
 
 
 class Model(Protocol):
