@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plumbline.deployment.experiments.analysis import Advice, analyse
+from plumbline.deployment.experiments.advice import Advice
+from plumbline.deployment.experiments.analysis import analyse
 from plumbline.deployment.experiments.assignment import assign
 from plumbline.deployment.experiments.log import Exposure, Outcome, Read
 from plumbline.deployment.experiments.plan import Arm, Metric, Plan
@@ -53,7 +54,7 @@ def test_a_better_treatment_that_hurts_a_guardrail_is_stopped() -> None:
 def test_without_a_difference_the_end_says_what_would_have_been_seen() -> None:
     found = analyse(PLAN, logged(PLAN, 8_000, (0.10, 0.10)))
     assert found.advice is Advice.NO_GAIN
-    assert "would have been seen" in found.sentence
+    assert "would have shown with a probability of 80 %" in found.sentence
 
 
 def test_before_the_end_it_says_go_on() -> None:

@@ -58,7 +58,7 @@ def test_several_processes_write_one_log(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\n"
         "from plumbline.deployment.experiments.log import Exposure, Log\n"
-        "log, arm = Log(Path(sys.argv[1]), durable=False), sys.argv[2]\n"
+        "log, arm = Log(Path(sys.argv[1]), sync_s=1e9), sys.argv[2]\n"
         "for n in range(2_000):\n    log.add(Exposure(f'{arm}-{n}', arm, float(n)))\n"
     )
     path = tmp_path / "log.jsonl"
@@ -90,3 +90,52 @@ def test_a_full_disk_is_an_error_and_not_a_lost_entry() -> None:
     with pytest.raises(FullError, match="the entry is not logged"):
         log.add(SEEN)
     log.close()
+
+
+def test_a_line_cut_off_behind_a_brace_is_torn_and_not_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    whole = b'{"kind":"exposure","unit":"u0","arm":"control","at":1.0,"dimensions":{"platform":"ios"}}\n'
+    for end in range(1, len(whole) - 1):
+        path.write_bytes(whole + whole[:end])
+        found = read(path)
+        assert (len(found.exposures), found.torn) == (1, 1), whole[:end]
+
+
+def test_zeros_that_a_power_cut_leaves_are_torn(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"kind":"exposure","unit":"u0","arm":"control","at":1.0}\n' + bytes(40))
+    assert (len(read(path).exposures), read(path).torn) == (1, 1)
+
+
+def test_a_writer_that_stays_open_is_not_harmed_by_one_that_dies(tmp_path: Path) -> None:
+    with Log(tmp_path / "log.jsonl", sync_s=60) as log:
+        log.add(SEEN)
+        with log.path.open("ab") as dying:
+            dying.write(b'{"kind":"outcome","un')
+        log.add(BOUGHT, SEEN)
+    found = read(log.path)
+    assert (found.exposures, found.outcomes, found.torn) == ([SEEN, SEEN], [BOUGHT], 1)
+
+
+def test_a_value_that_is_not_finite_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    with Log(tmp_path / "log.jsonl") as log, pytest.raises(InvalidError, match="log finite values only"):
+        log.add(SEEN, Outcome("u1", "spent", float("nan"), 2.0))
+    assert log.path.read_bytes() == b""
+
+
+def test_what_a_full_disk_cut_short_is_taken_back(tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys\nfrom pathlib import Path\n"
+        "from plumbline.deployment.core.errors import FullError\n"
+        "from plumbline.deployment.experiments.log import Exposure, Log\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (150, 150))\n"
+        "log = Log(Path(sys.argv[1]))\n"
+        "try:\n    [log.add(Exposure(str(n), 'a', 1.0)) for n in range(9)]\n"
+        "except FullError as error:\n    print(error.sentence)\n"
+    )
+    path = tmp_path / "log.jsonl"
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert "the entry is not logged" in done.stdout
+    assert path.read_bytes().endswith(b"}\n")
+    assert (len(read(path).exposures), read(path).torn) == (path.read_bytes().count(b"\n"), 0)

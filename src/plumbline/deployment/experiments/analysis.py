@@ -5,19 +5,14 @@ Everything here may be looked at as often as one likes: the probability of a wro
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from plumbline.deployment.experiments.advice import Advice, advise
 from plumbline.deployment.experiments.log import Read
-from plumbline.deployment.experiments.plan import Metric, Plan
+from plumbline.deployment.experiments.plan import Plan
+from plumbline.deployment.experiments.readings import Reading, read
 from plumbline.deployment.experiments.units import Column, Units, column, units
-from plumbline.deployment.statistics.cuped import adjust
-from plumbline.deployment.statistics.power import detectable_difference
-from plumbline.deployment.statistics.sequences import Arm, Interval, difference
 from plumbline.deployment.statistics.srm import LIMIT, Balance, balance
 
 FEW_FOR_A_PART = 200
@@ -27,66 +22,6 @@ CROSSED = 0.01
 """Fraction of units in more than one arm that voids: a few come from shared devices (judgement)."""
 
 
-class Advice(enum.StrEnum):
-    """What to do."""
-
-    VOID = "void"
-    HARM = "stop"
-    SHIP = "ship"
-    NO_GAIN = "no-gain"
-    CONTINUE = "continue"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One metric of one treatment beside the control.
-
-    Args:
-        metric: As planned.
-        treatment: The arm's name.
-        control_mean: Of the control, per unit, before any adjustment.
-        treatment_mean: Of the treatment.
-        interval: Of the difference treatment minus control; None while there are too few units.
-        reduction: Fraction of the variance that CUPED took away.
-        detectable: Smallest difference that the planned number of units shows, in the metric's unit; None without data.
-    """
-
-    metric: Metric
-    treatment: str
-    control_mean: float
-    treatment_mean: float
-    interval: Interval | None
-    reduction: float
-    detectable: float | None
-
-    @property
-    def better(self) -> bool:
-        """Whether the treatment surely is better than the control."""
-        low = self._gain(0.0)
-        return low is not None and low[0] > 0
-
-    @property
-    def worse(self) -> bool:
-        """Whether it surely is worse; a guardrail: worse by more than is tolerated."""
-        gain = self._gain(self.metric.tolerated if self.metric.guardrail else 0.0)
-        return gain is not None and gain[1] < 0
-
-    @property
-    def safe(self) -> bool:
-        """Whether it surely is not worse by more than is tolerated."""
-        gain = self._gain(self.metric.tolerated)
-        return gain is not None and gain[0] > 0
-
-    def _gain(self, slack: float) -> tuple[float, float] | None:
-        """Return the interval of what is gained, `slack` added; the metric's own direction is taken out."""
-        if self.interval is None:
-            return None
-        low, high = self.interval.low, self.interval.high
-        if self.metric.better == "down":
-            low, high = -high, -low
-        return low + slack, high + slack
-
-
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """The whole answer.
@@ -94,16 +29,18 @@ class Analysis:
     Args:
         advice: What to do.
         sentence: Why, in words.
+        at: Unix time up to which the log was read; None of an empty one.
         balance: Of the arms' sizes.
         parts: Balance of each part of the population that is out of balance, by `dimension=value`.
         sizes: Units per arm, in the plan's order.
         crossed: Units that met more than one arm.
-        readings: One per metric and treatment.
+        readings: One per metric and treatment; none of a void experiment: it has nothing to say.
         torn: Lines of the log that a crash cut off.
     """
 
     advice: Advice
     sentence: str
+    at: float | None
     balance: Balance
     parts: dict[str, Balance]
     sizes: tuple[int, ...]
@@ -112,82 +49,76 @@ class Analysis:
     torn: int
 
 
-def analyse(plan: Plan, log: Read) -> Analysis:
-    """Answer from what was logged so far."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A log made ready to be asked about any moment.
+
+    Args:
+        plan: The experiment.
+        of: Its units.
+        columns: Its metrics, in the plan's order.
+        ends_at: Unix time of the last entry; None of an empty log.
+        torn: Lines that a crash cut off.
+    """
+
+    plan: Plan
+    of: Units
+    columns: tuple[Column, ...]
+    ends_at: float | None
+    torn: int
+
+    def readings(self, at: float) -> tuple[Reading, ...]:
+        """Return what each metric says at a time."""
+        return tuple(one for each in self.columns for one in read(self.plan, each, at))
+
+    def balance(self, at: float) -> Balance:
+        """Return whether the arms were as large as planned at a time."""
+        return balance(self.of.sizes(self.plan, at), [arm.share for arm in self.plan.arms])
+
+
+def compiled(plan: Plan, log: Read) -> Compiled:
+    """Sort a log by unit and metric."""
     of = units(plan, log.exposures)
-    sizes = of.sizes(plan)
-    whole = balance(sizes, [arm.share for arm in plan.arms])
-    parts = dict(_parts(plan, of))
-    readings = tuple(_readings(plan, of, log))
-    advice, sentence = _advise(plan, of, whole, parts, readings)
-    return Analysis(advice, sentence, whole, parts, tuple(sizes), len(of.crossed), readings, log.torn)
+    times = [one.at for one in log.exposures] + [one.at for one in log.outcomes]
+    return Compiled(
+        plan, of, tuple(column(metric, of, log) for metric in plan.metrics), max(times, default=None), log.torn
+    )
+
+
+def analyse(plan: Plan, log: Read | Compiled, now: float | None = None) -> Analysis:
+    """Answer from what was logged.
+
+    Args:
+        plan: The experiment.
+        log: Its log, as read or compiled already.
+        now: Unix time of the look; the log's last entry by default.
+    """
+    known = log if isinstance(log, Compiled) else compiled(plan, log)
+    at = known.ends_at if now is None else now
+    until = float("inf") if at is None else at
+    whole, parts = known.balance(until), dict(_parts(plan, known.of))
+    sizes, crossed = whole.observed, len(known.of.crossed)
+    if void := _void(plan, known.of, whole, parts):
+        sentence = f"{void}. Whatever the metrics say, it is not the models that they compare."
+        return Analysis(Advice.VOID, sentence, at, whole, parts, sizes, crossed, (), known.torn)
+    readings = known.readings(until)
+    began = float(known.of.first.min()) if len(known.of) else until
+    advice, sentence = advise(plan, readings, until - began if len(known.of) else 0.0)
+    return Analysis(advice, sentence, at, whole, parts, sizes, crossed, readings, known.torn)
 
 
 def _parts(plan: Plan, of: Units) -> Iterator[tuple[str, Balance]]:
     """Yield the parts of the population in which the arms are not as large as planned."""
-    counts: dict[str, dict[str, int]] = {}
-    for unit, arm in of.arms.items():
-        for name, value in of.dimensions[unit].items():
-            row = counts.setdefault(f"{name}={value}", {})
-            row[arm] = row.get(arm, 0) + 1
+    counts: dict[str, list[int]] = {}
+    for arm, dimensions in zip(of.arms, of.dimensions, strict=True):
+        for name, value in dimensions.items():
+            counts.setdefault(f"{name}={value}", [0] * len(plan.arms))[arm] += 1
     for part, row in sorted(counts.items()):
-        if sum(row.values()) >= FEW_FOR_A_PART:
-            found = balance([row.get(arm.name, 0) for arm in plan.arms], [arm.share for arm in plan.arms])
+        if sum(row) >= FEW_FOR_A_PART:
+            found = balance(row, [arm.share for arm in plan.arms])
             # Each part is a look of its own: all of them together err no more often than one.
             if found.anytime_p * len(counts) < LIMIT:
                 yield part, found
-
-
-def _readings(plan: Plan, of: Units, log: Read) -> Iterator[Reading]:
-    for metric in plan.metrics:
-        found = column(plan, metric, of, log)
-        for arm in plan.arms[1:]:
-            yield _reading(plan, metric, arm.name, found)
-
-
-def _reading(plan: Plan, metric: Metric, treatment: str, found: Column) -> Reading:
-    control = plan.control.name
-    raw = [found.values[control], found.values[treatment]]
-    values, reduction = raw, 0.0
-    if found.before is not None and min(map(len, raw)) > 1:
-        adjusted = adjust(np.concatenate(raw), np.concatenate([found.before[control], found.before[treatment]]))
-        values, reduction = [adjusted.values[: len(raw[0])], adjusted.values[len(raw[0]) :]], adjusted.reduction
-    arms = [_arm(one) for one in values]
-    alpha = plan.alpha / (len(plan.arms) - 1)  # each treatment is a chance to err
-    interval = difference(arms[0], arms[1], alpha, plan.units)
-    variance = (arms[0].variance + arms[1].variance) / 2
-    detectable = detectable_difference(plan.units, variance, alpha, plan.units) if interval else None
-    means = [float(one.mean()) if len(one) else 0.0 for one in raw]
-    return Reading(metric, treatment, means[0], means[1], interval, reduction, detectable)
-
-
-def _arm(values: NDArray[np.float64]) -> Arm:
-    if len(values) < 2:
-        return Arm(len(values), 0.0, 0.0)
-    return Arm(len(values), float(values.mean()), float(values.var(ddof=1)))
-
-
-def _advise(
-    plan: Plan, of: Units, whole: Balance, parts: dict[str, Balance], readings: tuple[Reading, ...]
-) -> tuple[Advice, str]:
-    if void := _void(plan, of, whole, parts):
-        return Advice.VOID, f"{void}. Whatever the metrics say, it is not the models that they compare."
-    harmed = [one for one in readings if one.worse]
-    if harmed:
-        return Advice.HARM, f"{_said(harmed[0])}: keep {plan.control.name}."
-    primary = [one for one in readings if one.metric == plan.primary]
-    winners = [one for one in primary if one.better]
-    unsafe = [one for one in readings if one.metric.guardrail and not one.safe]
-    for winner in winners:
-        waits = [one for one in unsafe if one.treatment == winner.treatment]
-        if not waits:
-            return Advice.SHIP, f"{_said(winner)}, and no guardrail is hurt: ship {winner.treatment}."
-    if winners:
-        names = ", ".join(one.metric.name for one in unsafe)
-        return Advice.CONTINUE, f"{_said(winners[0])}, but it is not yet known whether {names} holds: go on."
-    if len(of.arms) >= plan.units:
-        return Advice.NO_GAIN, _nothing(plan, primary)
-    return Advice.CONTINUE, f"Nothing is decided after {len(of.arms):,} of {plan.units:,} units: go on."
 
 
 def _void(plan: Plan, of: Units, whole: Balance, parts: dict[str, Balance]) -> str | None:
@@ -195,31 +126,22 @@ def _void(plan: Plan, of: Units, whole: Balance, parts: dict[str, Balance]) -> s
         name, count = of.strangers.most_common(1)[0]
         return f"{count:,} exposures are to an arm '{name}' that the plan does not have"
     if whole.broken:
-        told = " and ".join(
-            f"{got:,} in {arm.name} ({want:,.0f} planned)"
-            for arm, got, want in zip(plan.arms, whole.observed, whole.expected, strict=True)
-        )
-        return f"The arms are not as large as planned: {told}, p = {whole.p:.2g}"
+        return f"The arms are not as large as planned: {_sizes(plan, whole)}"
     if parts:
         part, found = next(iter(parts.items()))
-        return f"Among {part} the arms are not as large as planned: {found.observed}, p = {found.p:.2g}"
-    if of.crossed and len(of.crossed) > CROSSED * (len(of.arms) + len(of.crossed)):
+        return f"Among {part} the arms are not as large as planned: {_sizes(plan, found)}"
+    if of.crossed and len(of.crossed) > CROSSED * (len(of) + len(of.crossed)):
         return f"{len(of.crossed):,} units met more than one arm: the assignment is not stable"
     return None
 
 
-def _said(one: Reading) -> str:
-    assert one.interval is not None  # noqa: S101 - better and worse need one
-    low, high = one.interval.low, one.interval.high
-    way = "better" if one.better else "worse"
-    return (
-        f"{one.treatment} is {way} on {one.metric.name}: {one.treatment_mean:.4g} against {one.control_mean:.4g}, "
-        f"a difference between {low:+.3g} and {high:+.3g}"
+def _sizes(plan: Plan, found: Balance) -> str:
+    told = " and ".join(
+        f"{got:,} in {arm.name} ({want:,.0f} planned)"
+        for arm, got, want in zip(plan.arms, found.observed, found.expected, strict=True)
     )
+    return f"{told}; by chance that happens at most once in {_times(found.anytime_p)}"
 
 
-def _nothing(plan: Plan, primary: list[Reading]) -> str:
-    seen = [one.detectable for one in primary if one.detectable is not None]
-    size = f" A difference of {max(seen):.3g} or more would have been seen." if seen else ""
-    done = f"No difference in {plan.primary.name} after all {plan.units:,} planned units."
-    return f"{done}{size} Keep {plan.control.name}, or plan a larger experiment."
+def _times(p: float) -> str:
+    return f"{1 / p:,.0f} experiments" if p > 1e-6 else "more than a million experiments"

@@ -6,10 +6,16 @@ answer.
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import math
 import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -69,54 +75,77 @@ class Read:
 
 
 class Log:
-    """Appends; several processes may append to one file, for each line is one write.
+    """Appends; several processes may append to one file.
 
     Args:
         path: The file; made when missing.
-        durable: Whether each entry is on the disk when `add` returns. Off, a machine's crash (not a process') loses
-            the last seconds.
+        sync_s: Longest time between two flushes to the disk, in seconds: 0 flushes each entry before `add` returns,
+            infinity leaves it to the kernel. What a process wrote survives its `kill -9` in any case; a power cut costs
+            what was not flushed.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, sync_s: float = 0.0) -> None:
         self.path = path
-        self._durable = durable
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._sync_s = sync_s
+        self._synced = time.monotonic()
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise UnavailableError(f"{path}: {error.strerror}; exposures cannot be written", path=str(path)) from error
-        self._mend()
 
-    def add(self, entry: Entry) -> None:
-        """Append one entry.
+    def add(self, *entries: Entry) -> None:
+        """Append entries: all of them or, when the disk is full, none.
 
         Raises:
-            FullError: The disk takes no more; what was written of the line is taken back.
+            FullError: The disk takes no more; what was written is taken back.
         """
-        kind = "exposure" if isinstance(entry, Exposure) else "outcome"
-        line = msgspec.json.encode({"kind": kind, **msgspec.to_builtins(entry)}) + b"\n"
-        before = os.fstat(self._fd).st_size
+        lines = b"".join(_line(entry) for entry in entries)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)  # so that taking back takes nobody else's entry
         try:
-            written = os.write(self._fd, line)
-            if self._durable:
-                os.fdatasync(self._fd)
+            self._append(lines)
         except OSError as error:
             raise FullError(f"{self.path}: {error.strerror}; the entry is not logged", path=str(self.path)) from error
-        if written != len(line):
-            os.ftruncate(self._fd, before)
-            raise FullError(f"{self.path}: no space left on the device; the entry is not logged", path=str(self.path))
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
+        """Flush and close the file; a second call does nothing."""
         if self._fd >= 0:
+            if self._sync_s < float("inf"):
+                with suppress(OSError):  # a device that cannot be flushed
+                    os.fdatasync(self._fd)
             os.close(self._fd)
             self._fd = -1
 
-    def _mend(self) -> None:
-        """End a line that a crash cut off, so that the next entry does not become part of it."""
-        size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _append(self, lines: bytes) -> None:
+        before = os.fstat(self._fd).st_size
+        if before and os.pread(self._fd, 1, before - 1) != b"\n":
+            # Somebody was killed in the middle of a line: it must not become part of ours.
+            lines = b"\n" + lines
+        try:
+            if os.write(self._fd, lines) != len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - taken back as any other failure
+            if time.monotonic() - self._synced >= self._sync_s:
+                os.fdatasync(self._fd)
+                self._synced = time.monotonic()
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, before)
+            raise
+
+
+def _line(entry: Entry) -> bytes:
+    if isinstance(entry, Outcome) and not math.isfinite(entry.value):
+        raise InvalidError(f"'{entry.metric}' of unit '{entry.unit}' is {entry.value}: log finite values only")
+    kind = "exposure" if isinstance(entry, Exposure) else "outcome"
+    return msgspec.json.encode({"kind": kind, **msgspec.to_builtins(entry)}) + b"\n"
 
 
 def read(path: Path) -> Read:
@@ -128,9 +157,9 @@ def read(path: Path) -> Read:
     found = Read()
     for number, line in enumerate(_lines(path), 1):
         try:
-            entry = _entry(line)
+            entry = _entry(line.rstrip())
         except (msgspec.MsgspecError, ValueError) as error:
-            if not line.rstrip().endswith(b"}"):
+            if _torn(line, error):
                 found.torn += 1
                 continue
             raise InvalidError(f"{path}:{number}: {error}", path=str(path), line=number) from error
@@ -139,6 +168,11 @@ def read(path: Path) -> Read:
         elif entry is not None:
             found.outcomes.append(entry)
     return found
+
+
+def _torn(line: bytes, error: Exception) -> bool:
+    """Return whether a line is the beginning of an entry, or the zeros that a power cut leaves; else it is wrong."""
+    return "truncated" in str(error) or b"\0" in line or not line.rstrip().endswith(b"}")
 
 
 def _entry(line: bytes) -> Entry | None:

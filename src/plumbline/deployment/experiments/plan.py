@@ -34,8 +34,12 @@ class Metric:
         better: Which way is better.
         kind: `share`: a unit either did it or not; `mean`: the sum of a unit's values.
         guardrail: Whether it only must not get worse.
-        tolerated: By how much a guardrail may get worse before it counts, in the metric's own unit, at least 0.
+        tolerated: By how much a guardrail may get worse before it counts, in the metric's own unit, above 0
+            (the margin of non-inferiority).
         before: Name of an outcome logged before the unit's first exposure, for less noise (CUPED).
+        within_s: How long after its first exposure a unit's outcomes count, in seconds; only units that had all that
+            time are looked at. None: at once, for what is known with the exposure (a latency); what people do later
+            needs a window, else a unit's value changes after it was looked at and the interval promises too much.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Metric:
     guardrail: bool = False
     tolerated: float = 0.0
     before: str | None = None
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Plan:
         salt: Makes assignments of different experiments independent; written once, never changed.
         alpha: Probability of a wrong conclusion on a metric, over all looks.
         units: How many are expected in all: the interval is narrowest there.
+        least_s: Time before anything is shipped, in seconds: a week, where weekdays differ. Harm stops at once.
 
     Raises:
         InvalidError: Shares, names or metrics do not fit together.
@@ -68,6 +74,7 @@ class Plan:
     salt: str
     alpha: float = 0.05
     units: int = 10_000
+    least_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._arms()
@@ -98,6 +105,16 @@ class Plan:
         for metric in self.metrics:
             if metric.tolerated < 0:
                 raise InvalidError(f"metric '{metric.name}' tolerates {metric.tolerated:g}: name a size, at least 0")
+            if metric.guardrail and metric.tolerated == 0:
+                raise InvalidError(
+                    f"guardrail '{metric.name}' tolerates nothing: that no harm at all was done cannot be shown by any "
+                    "number of units; say in `tolerated` how much worse would still be no harm"
+                )
+
+    @property
+    def treatments(self) -> tuple[Arm, ...]:
+        """The arms that are compared with the control."""
+        return self.arms[1:]
 
     @property
     def control(self) -> Arm:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,96 +15,109 @@ from plumbline.deployment.experiments.plan import Metric, Plan
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Exposed units of an experiment.
+    """Exposed units of an experiment, in the order of their first exposure.
 
     Args:
-        arms: Name of each unit's arm, by key, in the order of first exposure.
+        rows: Row of each unit, by key.
+        arms: Index of each unit's arm in the plan, `(n_units,)`.
+        first: Unix time of each unit's first exposure, `(n_units,)`.
+        dimensions: Of the first exposure, `(n_units,)`.
         crossed: Keys that met more than one arm: assignment is not stable for them; they are in no arm.
         strangers: Exposures to arms that the plan does not have, by that name.
-        first: Time of each unit's first exposure, by key.
-        dimensions: Of the first exposure, by key.
     """
 
-    arms: dict[str, str]
+    rows: dict[str, int]
+    arms: NDArray[np.int64]
+    first: NDArray[np.float64]
+    dimensions: list[dict[str, str]]
     crossed: frozenset[str]
     strangers: Counter[str]
-    first: dict[str, float]
-    dimensions: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def sizes(self, plan: Plan) -> list[int]:
-        """Return how many units each arm has, in the plan's order."""
-        counted = Counter(self.arms.values())
-        return [counted[arm.name] for arm in plan.arms]
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def sizes(self, plan: Plan, at: float = np.inf) -> list[int]:
+        """Return how many units each arm has at a time, in the plan's order."""
+        counted = np.bincount(self.arms[self.first <= at], minlength=len(plan.arms))
+        return [int(one) for one in counted]
 
 
 def units(plan: Plan, exposures: Iterable[Exposure]) -> Units:
     """Return the units of an experiment; only the first exposure of each counts."""
-    known = {arm.name for arm in plan.arms}
-    found = Units({}, frozenset(), Counter(), {})
+    index = {arm.name: number for number, arm in enumerate(plan.arms)}
+    strangers: Counter[str] = Counter()
+    firsts: dict[str, Exposure] = {}
     crossed: set[str] = set()
     for one in sorted(exposures, key=lambda exposure: exposure.at):
-        if one.arm not in known:
-            found.strangers[one.arm] += 1
-        elif one.unit not in found.arms:
-            found.arms[one.unit], found.first[one.unit] = one.arm, one.at
-            found.dimensions[one.unit] = one.dimensions
-        elif found.arms[one.unit] != one.arm:
+        if one.arm not in index:
+            strangers[one.arm] += 1
+        elif firsts.setdefault(one.unit, one).arm != one.arm:
             crossed.add(one.unit)
-    for unit in crossed:
-        del found.arms[unit]
-    return Units(found.arms, frozenset(crossed), found.strangers, found.first, found.dimensions)
+    kept = [one for one in firsts.values() if one.unit not in crossed]
+    return Units(
+        {one.unit: row for row, one in enumerate(kept)},
+        np.asarray([index[one.arm] for one in kept], dtype=np.int64),
+        np.asarray([one.at for one in kept], dtype=np.float64),
+        [one.dimensions for one in kept],
+        frozenset(crossed),
+        strangers,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One metric, one value per unit.
+    """One metric as it happened; may be asked for any moment.
 
     Args:
-        values: By arm, `(n_units,)`.
-        before: The covariate in the same order, NaN where unknown; None without one.
+        metric: As planned.
+        of: The units.
+        row: Unit of each outcome after its exposure, `(n_outcomes,)`.
+        at: Unix time of each outcome.
+        value: Of each outcome.
+        before: The covariate of each unit, NaN where unknown, `(n_units,)`; None without one.
     """
 
-    values: dict[str, NDArray[np.float64]]
-    before: dict[str, NDArray[np.float64]] | None
+    metric: Metric
+    of: Units
+    row: NDArray[np.int64]
+    at: NDArray[np.float64]
+    value: NDArray[np.float64]
+    before: NDArray[np.float64] | None
+
+    def mature(self, at: float) -> NDArray[np.bool_]:
+        """Return which units had all the time that the metric gives them, `(n_units,)`."""
+        return self.of.first + (self.metric.within_s or 0.0) <= at
+
+    def values(self, at: float) -> NDArray[np.float64]:
+        """Return each unit's value as known at a time, `(n_units,)`; a `share` counts a unit once.
+
+        Who was exposed and has no outcome counts as 0: leaving them out would measure only those who answered.
+        """
+        counted = self.at <= at
+        if self.metric.within_s is not None:
+            counted &= self.at <= self.of.first[self.row] + self.metric.within_s
+        sums = np.bincount(self.row[counted], self.value[counted], minlength=len(self.of))
+        return (sums > 0).astype(np.float64) if self.metric.kind == "share" else sums.astype(np.float64)
 
 
-def column(plan: Plan, metric: Metric, of: Units, log: Read) -> Column:
-    """Return a metric per unit: outcomes after the first exposure, summed; a `share` counts a unit once.
-
-    Who was exposed and has no outcome counts as 0: leaving them out would measure only those who answered.
-    """
-    after: defaultdict[str, float] = defaultdict(float)
-    prior: defaultdict[str, float] = defaultdict(float)
-    for one in log.outcomes:
-        began = of.first.get(one.unit)
-        if began is None:
-            continue
-        if one.metric == metric.name and one.at >= began:
-            after[one.unit] += one.value
-        if one.metric == metric.before and one.at < began:
-            prior[one.unit] += one.value
-    return Column(_by_arm(plan, of, metric, after), _covariates(plan, of, metric, prior))
+def column(metric: Metric, of: Units, log: Read) -> Column:
+    """Return a metric's outcomes after each unit's first exposure, and its covariate from before."""
+    row, at, value = _outcomes(of, log.outcomes, metric.name)
+    after = at >= of.first[row]
+    before = _covariate(of, log.outcomes, metric.before) if metric.before else None
+    return Column(metric, of, row[after], at[after], value[after], before)
 
 
-def _by_arm(plan: Plan, of: Units, metric: Metric, after: dict[str, float]) -> dict[str, NDArray[np.float64]]:
-    rows: dict[str, list[float]] = {arm.name: [] for arm in plan.arms}
-    for unit, arm in of.arms.items():
-        value = after.get(unit, 0.0)
-        rows[arm].append(float(value > 0) if metric.kind == "share" else value)
-    return {arm: np.asarray(values, dtype=np.float64) for arm, values in rows.items()}
+def _outcomes(
+    of: Units, outcomes: Iterable[Outcome], name: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    found = [(of.rows[one.unit], one.at, one.value) for one in outcomes if one.metric == name and one.unit in of.rows]
+    table = np.asarray(found, dtype=np.float64).reshape(-1, 3)
+    return table[:, 0].astype(np.int64), table[:, 1], table[:, 2]
 
 
-def _covariates(
-    plan: Plan, of: Units, metric: Metric, prior: dict[str, float]
-) -> dict[str, NDArray[np.float64]] | None:
-    if metric.before is None:
-        return None
-    rows: dict[str, list[float]] = {arm.name: [] for arm in plan.arms}
-    for unit, arm in of.arms.items():
-        rows[arm].append(prior.get(unit, float("nan")))
-    return {arm: np.asarray(values, dtype=np.float64) for arm, values in rows.items()}
-
-
-def outcomes_of(log: Read, metric: str) -> list[Outcome]:
-    """Return the outcomes of one metric, in the order of the log."""
-    return [one for one in log.outcomes if one.metric == metric]
+def _covariate(of: Units, outcomes: Iterable[Outcome], name: str) -> NDArray[np.float64]:
+    row, at, value = _outcomes(of, outcomes, name)
+    prior = at < of.first[row]
+    known = np.bincount(row[prior], minlength=len(of)) > 0
+    return np.where(known, np.bincount(row[prior], value[prior], minlength=len(of)), np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
+from plumbline.deployment.core.durations import told
 from plumbline.deployment.retraining.rules import Observation, Rule, Rules
 
 
@@ -65,8 +66,8 @@ def decide(rules: Rules, state: State, seen: Observation) -> tuple[State, Decisi
         return after, Decision(Act.REST, _resting(rules, since, seen))
     names, why = tuple(rule.name for rule in due), "; ".join(_said(rule, seen) for rule in due)
     if seen.bugs:
-        told = f"{why}. But {seen.bugs[0]}: a model trained on that learns the fault. Mend it, or roll back, first."
-        return after, Decision(Act.INVESTIGATE, told, names)
+        sentence = f"{why}. But {seen.bugs[0]}: a model trained on that learns the fault. Mend it, or roll back, first."
+        return after, Decision(Act.INVESTIGATE, sentence, names)
     if hindrance := _hindrance(rules, after, seen):
         return after, Decision(Act.WAIT, f"{why}; {hindrance}", names)
     return replace(after, started=(*started, seen.at)), Decision(Act.TRAIN, f"{why}.", names)
@@ -86,12 +87,12 @@ def _holding(rules: Rules, state: State, seen: Observation) -> dict[str, float]:
 
 def _hindrance(rules: Rules, state: State, seen: Observation) -> str | None:
     if state.started and (left := rules.cool_down_s - (seen.at - state.started[-1])) > 0:
-        return f"but the last training began {_time(seen.at - state.started[-1])} ago: none for another {_time(left)}."
+        return f"but the last training began {told(seen.at - state.started[-1])} ago: none for another {told(left)}."
     window = [at for at in state.started if seen.at - at < rules.budget_s]
     if len(window) >= rules.budget_runs:
-        free = rules.budget_s - (seen.at - window[0])
-        most = f"{len(window)} trainings within {_time(rules.budget_s)}"
-        return f"but {most} are all there may be: the next in {_time(free)}."
+        free = rules.budget_s - (seen.at - window[-rules.budget_runs])
+        most = f"{len(window)} trainings within {told(rules.budget_s)}"
+        return f"but {most} are all there may be: the next in {told(free)}."
     if seen.labels < rules.new_labels:
         return f"but only {seen.labels:,} of {rules.new_labels:,} new labels are there: the same model would come out."
     return None
@@ -100,7 +101,7 @@ def _hindrance(rules: Rules, state: State, seen: Observation) -> str | None:
 def _said(rule: Rule, seen: Observation) -> str:
     value = seen.value(rule)
     if rule.kind == "age" and value is not None:
-        return f"{rule.name}: the model is {_time(value)} old (limit {_time(rule.enter)})"
+        return f"{rule.name}: the model is {told(value)} old (limit {told(rule.enter)})"
     shown = "not measured now" if value is None else f"{value:.4g}"
     return f"{rule.name}: {rule.measure or rule.kind} is {shown} ({rule.side} {rule.enter:.4g})"
 
@@ -109,15 +110,8 @@ def _resting(rules: Rules, since: dict[str, float], seen: Observation) -> str:
     young = [rule for rule in rules.rules if rule.name in since]
     if young:
         held = seen.at - since[young[0].name]
-        return f"{_said(young[0], seen)}, for {_time(held)} of the {_time(young[0].hold_s)} that count."
+        return f"{_said(young[0], seen)}, for {told(held)} of the {told(young[0].hold_s)} that count."
     blind = [rule.name for rule in rules.rules if seen.value(rule) is None]
     if blind:
         return f"No rule holds; not measured: {', '.join(blind)}."
     return "No rule holds."
-
-
-def _time(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -60,7 +61,7 @@ class Rules:
         cool_down_s: Least time between the starts of two trainings, in seconds.
         new_labels: Mature labelled rows that must be new since the last training: with fewer, the same model comes out.
         label_delay_s: Age at which a label is mature: performance is measured on older rows only.
-        budget_runs: Trainings that may start within `budget_s`.
+        budget_runs: Trainings that may start within `budget_s`, at least 1.
         budget_s: Length of that window in seconds.
     """
 
@@ -76,7 +77,9 @@ class Rules:
         names = [rule.name for rule in self.rules]
         if not names or len(set(names)) < len(names):
             raise InvalidError(f"the rules of '{self.model}' are {names}: expected one at least, each name once")
-        for name in ("cool_down_s", "new_labels", "label_delay_s", "budget_runs", "budget_s"):
+        if self.budget_runs < 1:
+            raise InvalidError(f"budget_runs of '{self.model}' is {self.budget_runs}: with it nothing is ever trained")
+        for name in ("cool_down_s", "new_labels", "label_delay_s", "budget_s"):
             if getattr(self, name) < 0:
                 raise InvalidError(f"{name} of '{self.model}' must not be negative, but is {getattr(self, name):g}")
 
@@ -101,9 +104,10 @@ class Observation:
     bugs: tuple[str, ...] = field(default=())
 
     def value(self, rule: Rule) -> float | None:
-        """Return what a rule looks at, or None when it was not measured."""
+        """Return what a rule looks at, or None when it was not measured (NaN is no measurement)."""
         if rule.kind == "age":
             return self.at - self.trained_at
         if rule.kind == "volume":
             return float(self.labels)
-        return self.measures.get(rule.measure)
+        value = self.measures.get(rule.measure)
+        return value if value is not None and math.isfinite(value) else None
