@@ -13,9 +13,10 @@ from plumbline.lab.errors import LabError, MissingError
 from plumbline.lab.fault import Fault, Lab, Topology
 from plumbline.lab.feeling import Felt, HurtsWhen
 from plumbline.lab.population import Census, Population
-from plumbline.lab.service import Service, Workload
+from plumbline.lab.service import Asked, Service, Workload
 
 __all__ = [
+    "Asked",
     "Census",
     "Fault",
     "Felt",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 from plumbline.lab.service import Service
 
-_BELOW = ("delivery_ratio", "publish_ratio", "connect_ratio", "request_ratio", "clients_ratio")
+_BELOW = ("delivery_ratio", "publish_ratio", "connect_ratio", "request_ratio", "right_ratio", "clients_ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class HurtsWhen:
         publish_ratio: Messages that the server took over those due.
         connect_ratio: Fresh connections that worked over those tried.
         request_ratio: HTTP requests that worked over those sent.
+        right_ratio: Right answers over all answers.
         clients_ratio: Long-lived clients that are connected over those wanted.
         p99_s: 99th percentile from when a message was due to its arrival.
         connect_p99_s: 99th percentile of a fresh connection.
@@ -48,6 +49,7 @@ class HurtsWhen:
     publish_ratio: float | None = None
     connect_ratio: float | None = None
     request_ratio: float | None = None
+    right_ratio: float | None = None
     clients_ratio: float | None = None
     p99_s: float | None = None
     connect_p99_s: float | None = None

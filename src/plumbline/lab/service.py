@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request with a JSON body, and the answer that is right: what those who made the data know, not the server.
+
+    Args:
+        path: Where it is sent, by POST.
+        body: What is sent, as JSON.
+        expect: The right values by the name of an output (`outputs` of the Open Inference Protocol, version 2); empty:
+            any answer will do.
+        tolerance: Largest absolute difference at which a number is still right.
+    """
+
+    path: str
+    body: Any
+    expect: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    tolerance: float = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +46,7 @@ class Workload:
         failover: A subscriber that cannot connect tries the next of these places.
         requests_hz: Plain HTTP requests per second to the main server (0: none), each on a connection of its own.
         request_path: What they ask for.
+        asks: Requests with bodies, whose answers are judged; they are sent in turn, instead of `request_path`.
         request_timeout_s: A request that takes longer has failed, in seconds.
     """
 
@@ -42,6 +63,7 @@ class Workload:
     failover: bool = False
     requests_hz: float = 0.0
     request_path: str = "/"
+    asks: tuple[Asked, ...] = ()
     request_timeout_s: float = 2.0
 
     @property
@@ -69,6 +91,7 @@ class Service:
         connect_p99_s: 99th percentile of the time a fresh connection took, failures included, in seconds.
         requests_ok: HTTP requests that were answered with a status below 400.
         requests_failed: HTTP requests that were not.
+        answers_wrong: Those of `requests_ok` whose answer was not the right one.
         request_p99_s: 99th percentile of the time a request took, failures included, in seconds.
         away_s: Longest time that a long-lived client was without its connection within the window, in seconds.
         staleness_s: Age of what the worst-off subscriber has: now minus when its newest message was due, in seconds.
@@ -91,6 +114,7 @@ class Service:
     connect_p99_s: float = 0.0
     requests_ok: int = 0
     requests_failed: int = 0
+    answers_wrong: int = 0
     request_p99_s: float = 0.0
     away_s: float = 0.0
     staleness_s: float = 0.0
@@ -121,6 +145,11 @@ class Service:
         return self.requests_ok / tried if tried else 1.0
 
     @property
+    def right_ratio(self) -> float:
+        """Right answers over all answers, 0 to 1."""
+        return 1 - self.answers_wrong / self.requests_ok if self.requests_ok else 1.0
+
+    @property
     def clients_ratio(self) -> float:
         """Clients that are connected over those wanted, 0 to 1."""
         return self.clients / self.clients_wanted if self.clients_wanted else 1.0
@@ -128,7 +157,8 @@ class Service:
     def __str__(self) -> str:
         requests = self.requests_ok + self.requests_failed
         if not self.clients_wanted:
-            return f"{self.requests_ok} of {requests} requests worked, p99 {self.request_p99_s * 1000:.0f} ms"
+            wrong = f", {self.answers_wrong} answers were wrong" if self.answers_wrong else ""
+            return f"{self.requests_ok} of {requests} requests worked, p99 {self.request_p99_s * 1000:.0f} ms{wrong}"
         return (
             f"{self.delivery_ratio * 100:.0f} % delivered, p99 {self.p99_s * 1000:.0f} ms, "
             f"{self.connects_ok} of {self.connects_ok + self.connects_failed} fresh connections worked, "

@@ -46,6 +46,8 @@ def _requests(service: Service, *, wanted: bool) -> list[str]:
         return [f"{service.requests_failed} requests failed"]
     if wanted and service.requests_ok < ENOUGH:
         return [f"only {service.requests_ok} requests worked so far"]
+    if service.answers_wrong:
+        return [f"{service.answers_wrong} of {service.requests_ok} answers were wrong"]
     return []
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 
-from plumbline.lab.service import Workload
+from plumbline.lab.service import Asked, Workload
 from plumbline.lab.workload.answering import answering
 from plumbline.lab.workload.clients import Clients
 from plumbline.lab.workload.ledger import Ledger
@@ -23,5 +23,11 @@ async def serve(where: dict[str, str], path: str, plan: Workload) -> None:
     await answering(path, ledger.measure, Clients(where, plan, ledger).run())
 
 
+def planned(text: str) -> Workload:
+    """Return the workload that was written as JSON."""
+    fields = json.loads(text)
+    return Workload(**fields | {"asks": tuple(Asked(**one) for one in fields["asks"])})
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(json.loads(sys.argv[1]), sys.argv[2], Workload(**json.loads(sys.argv[3]))))
+    asyncio.run(serve(json.loads(sys.argv[1]), sys.argv[2], planned(sys.argv[3])))

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 
 from plumbline.lab.service import Workload
 from plumbline.lab.workload.connection import ABNORMAL, FAILURES, ask, describe, opened
+from plumbline.lab.workload.judging import right
 from plumbline.lab.workload.ledger import Ledger
 from plumbline.lab.workload.plain import RequestError, request
 from plumbline.lab.workload.publisher import Publisher
@@ -38,6 +39,7 @@ class Clients:
         self.places = [where["main"], *(where[name] for name in plan.subscribe_at)]
         self.plan = plan
         self.ledger = ledger
+        self._asks = itertools.cycle(plan.asks)
         # One stream of random numbers of its own: a workload is the same each time.
         self._random = random.Random(7)  # noqa: S311 - jitter, no secret
 
@@ -141,12 +143,16 @@ class Clients:
         self.ledger.attempt(started, answered or _clock(), worked=answered is not None)
 
     async def _request(self) -> None:
-        """Send one HTTP request; it worked if the answer came in time and is no error."""
-        started, worked = _clock(), False
+        """Send one HTTP request; it worked if the answer came in time and is no error, and may still be wrong."""
+        started, worked, good = _clock(), False, True
+        asked = next(self._asks, None)
         try:
             async with asyncio.timeout(self.plan.request_timeout_s):
-                await request(urljoin(self.url, self.plan.request_path))
+                if asked is None:
+                    await request(urljoin(self.url, self.plan.request_path))
+                else:
+                    good = right(await request(urljoin(self.url, asked.path), asked.body), asked)
             worked = True
         except (OSError, TimeoutError, RequestError) as error:
             self.ledger.error(_clock(), describe(error))
-        self.ledger.request(started, _clock(), worked=worked)
+        self.ledger.request(started, _clock(), worked=worked, right=good)

@@ -26,11 +26,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One fresh connection: when it was tried, when it ended, whether it worked."""
+    """One fresh connection or request: when it was tried, when it ended, whether it worked, whether it was right."""
 
     started: float
     ended: float
     worked: bool
+    right: bool = True
 
 
 def _note(attempts: deque[Attempt], one: Attempt) -> None:
@@ -113,9 +114,9 @@ class Ledger:
         """Note the end of a fresh connection."""
         _note(self._attempts, Attempt(started, ended, worked))
 
-    def request(self, started: float, ended: float, *, worked: bool) -> None:
-        """Note the end of an HTTP request."""
-        _note(self._requests, Attempt(started, ended, worked))
+    def request(self, started: float, ended: float, *, worked: bool, right: bool = True) -> None:
+        """Note the end of an HTTP request, and whether its answer was the right one."""
+        _note(self._requests, Attempt(started, ended, worked, right))
 
     def up(self, name: str, moment: float) -> None:
         """Note that a long-lived client is connected."""
@@ -184,6 +185,7 @@ class Ledger:
             connect_p99_s=percentile([each.ended - each.started for each in tries], 0.99),
             requests_ok=sum(each.worked for each in requests),
             requests_failed=sum(not each.worked for each in requests),
+            answers_wrong=sum(each.worked and not each.right for each in requests),
             request_p99_s=percentile([each.ended - each.started for each in requests], 0.99),
             away_s=self._absences.longest(max(now - window_s, since), now),
             staleness_s=self._staleness(max(now - HORIZON_S, since), now),
