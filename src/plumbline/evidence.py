@@ -76,6 +76,13 @@ class Endpoint:
             header is read.
         fanout: A channel made for probing; None: nothing is ever sent to a channel.
         subprotocol: WebSocket subprotocol that clients ask for (`mqtt`); None: they ask for none.
+        model: Name of a model, at a server of the Open Inference Protocol or in a registry.
+        golden: JSON file of requests whose right answers are known: `{"body": …, "expect": {output: [value, …]}}`.
+        registry: A model registry: a folder, `postgresql://…`, or the `http(s)://` address of an MLflow server.
+        artefact: A model's file or folder on this machine, or a folder with an OCI image layout.
+        exposures: Log of an experiment's exposures and outcomes, one JSON object a line.
+        experiment: File that declares the experiment.
+        retraining: File that declares when to train again; its state stands beside it.
     """
 
     name: str
@@ -91,6 +98,13 @@ class Endpoint:
     clocks: tuple[str, ...] | None = None
     fanout: ProbeChannel | None = None
     subprotocol: str | None = None
+    model: str | None = None
+    golden: str | None = None
+    registry: str | None = field(default=None, repr=False)  # a database's address may hold a password
+    artefact: str | None = None
+    exposures: str | None = None
+    experiment: str | None = None
+    retraining: str | None = None
 
 
 class UnavailableError(Exception):

@@ -283,3 +283,12 @@ def test_labels_say_nothing_of_the_value_and_short_names_stay_out_of_words():
     assert names.scrub("gw at /run/gw.sock on build-7, 5150, 12 pids of localhost, /run/gw.socket") == (
         "gw at admin-1 on host-1, netns-1, 12 pids of localhost, /run/gw.socket"
     )
+
+
+def test_where_a_registry_is_and_its_password_stay_out_of_sentences():
+    names = Pseudonyms()
+    names.know(
+        Endpoint(name="x", registry="postgresql://ml:hunter2@db.example/models", model="churn", golden="/m/g.json")
+    )
+    said = names.scrub("postgresql://ml:hunter2@db.example/models on db.example has no churn; /m/g.json asks for it")
+    assert said == "registry-1 on host-1 has no model-1; golden-1 asks for it"

@@ -84,6 +84,22 @@ def test_relative_paths_are_relative_to_the_configuration(configure, tmp_path, m
     assert (resolve("feed").admin, resolve("feed").pid) == (str(tmp_path / "run/gw.sock"), 42)
 
 
+def test_what_a_model_platform_keeps_in_files_is_named_relative_too_and_a_registrys_password_is_not_shown(
+    configure, tmp_path
+):
+    configure(
+        '[targets.churn]\nmodel = "churn"\ngolden = "golden.json"\nregistry = "models"\nexposures = "log.jsonl"\n'
+        '[targets.shared]\nregistry = "postgresql://ml:CANARY@db/models"\n'
+    )
+    found = resolve("churn")
+    assert (found.model, found.artefact, found.retraining) == ("churn", None, None)
+    assert found.golden == str(tmp_path / "golden.json")
+    assert found.registry == str(tmp_path / "models")
+    assert found.exposures == str(tmp_path / "log.jsonl")
+    assert resolve("shared").registry == "postgresql://ml:CANARY@db/models"
+    assert "CANARY" not in repr(resolve("shared"))
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -21,6 +21,13 @@ _FIELDS = {
     "token": "token (token_env)",
     "clocks": "clocks to compare with (clocks)",
     "fanout": "channel made for probes (fanout)",
+    "model": "model's name (model)",
+    "golden": "requests with known answers (golden)",
+    "registry": "model registry (registry)",
+    "artefact": "model's file or image (artefact)",
+    "exposures": "log of an experiment (exposures)",
+    "experiment": "experiment's declaration (experiment)",
+    "retraining": "retraining's declaration (retraining)",
 }
 NO_LAB = "no lab is running; start one with 'plumb up' or 'plumb practice ID', or name your own platform with --target"
 

@@ -38,6 +38,13 @@ class LabEndpoint(BaseModel):
     clocks: tuple[str, ...] | None = None
     fanout: ProbeChannel | None = None
     subprotocol: str | None = None
+    model: str | None = None
+    golden: str | None = None
+    registry: str | None = None
+    artefact: str | None = None
+    exposures: str | None = None
+    experiment: str | None = None
+    retraining: str | None = None
 
 
 class LabState(BaseModel):

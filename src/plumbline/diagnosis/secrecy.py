@@ -42,6 +42,7 @@ class Pseudonyms:
         addresses = (
             ("url", endpoint.url),
             ("metrics", endpoint.metrics),
+            *([("registry", endpoint.registry)] if "://" in (endpoint.registry or "") else []),
             *(("clock", one) for one in endpoint.clocks or ()),
         )
         for kind, value in addresses:
@@ -50,7 +51,8 @@ class Pseudonyms:
                 host = urlsplit(value).hostname
                 if host and host not in ("localhost", "127.0.0.1", "::1"):
                     self.of("host", host)
-        for kind, path in (("admin", endpoint.admin), ("cgroup", endpoint.cgroup), ("host", hostname)):
+        named = ("admin", "cgroup", "model", "golden", "registry", "artefact", "exposures", "experiment", "retraining")
+        for kind, path in (*((name, getattr(endpoint, name)) for name in named), ("host", hostname)):
             if path:
                 self.of(kind, path)
         for kind, pid in (("pid", endpoint.pid), ("netns", endpoint.netns_of)):

@@ -19,6 +19,7 @@ VARIABLE = "PLUMBLINE_CONFIG"
 DEFAULT = "lab"
 LAST_OF_LATIN_1 = 255
 _SCHEMES = ("ws", "wss", "http", "https")
+_FILES = ("golden", "artefact", "exposures", "experiment", "retraining")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -83,6 +84,15 @@ class Target(BaseModel):
         None, description="Clocks that should agree with this machine's: ntp://host, or an https:// address."
     )
     subprotocol: str | None = Field(None, description="WebSocket subprotocol that clients ask for.")
+    model: str | None = Field(None, description="Name of a model, at a server or in a registry.")
+    golden: str | None = Field(None, description="JSON file of requests whose right answers are known.")
+    registry: str | None = Field(
+        None, description="A model registry: a folder, postgresql://…, or http(s):// of an MLflow server."
+    )
+    artefact: str | None = Field(None, description="A model's file or folder, or a folder with an OCI image layout.")
+    exposures: str | None = Field(None, description="Log of an experiment's exposures and outcomes.")
+    experiment: str | None = Field(None, description="File that declares the experiment.")
+    retraining: str | None = Field(None, description="File that declares when to train again.")
     fanout: Fanout | None = Field(None, description="A channel made for probing: messages are sent to it.")
     token_env: str | None = Field(None, description="Name of the environment variable that holds the clients' token.")
 
@@ -213,7 +223,18 @@ def _endpoint(name: str, target: Target) -> Endpoint:
         clocks=tuple(target.clocks) if target.clocks else None,
         subprotocol=target.subprotocol,
         fanout=_channel(name, target.fanout, token) if target.fanout else None,
+        model=target.model,
+        registry=_registry(target.registry) if target.registry else None,
+        **_files(target),
     )
+
+
+def _files(target: Target) -> dict[str, Any]:
+    return {key: _place(path) for key in _FILES if (path := getattr(target, key))}
+
+
+def _registry(place: str) -> str:
+    return place if "://" in place else _place(place)
 
 
 def _channel(name: str, told: Fanout, token: str | None) -> ProbeChannel:
