@@ -85,7 +85,8 @@ def advise(plan: Plan, readings: tuple[Reading, ...], ran_s: float) -> tuple[Adv
         return _nothing(plan, cases)
     seen, want = sum(cases[0].primary.units), plan.units
     whom = f"of {want:,} units" if len(cases) == 1 else f"units of this pair; {want:,} are planned in all arms"
-    return Advice.CONTINUE, f"Nothing is decided after {seen:,} {whom}: go on."
+    over = "" if plan.primary.within_s is None else f" that had their {lasted(plan.primary.within_s)}"
+    return Advice.CONTINUE, f"Nothing is decided after {seen:,} {whom}{over}: go on."
 
 
 def _case(plan: Plan, treatment: str, readings: tuple[Reading, ...]) -> _Case:
