@@ -1,0 +1,1 @@
+"""How a version comes to serve: in a process, between two processes, on Kubernetes."""
