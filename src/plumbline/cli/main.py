@@ -28,8 +28,12 @@ COMMANDS = {
     "gateway": ("plumbline.cli.gateway:gateway", "Run a gateway, or read and set one through its admin socket."),
     "stream": ("plumbline.cli.stream:stream", "Read and publish at a gateway from a terminal."),
     "load": ("plumbline.cli.load:load", "Load a WebSocket server and say which limit binds."),
+    "model": ("plumbline.cli.model:model", "Register, find, serve and move versions of models."),
     "autoscale": ("plumbline.cli.autoscale:autoscale", "Try an autoscaling policy on a load; render it."),
-    "package": ("plumbline.cli.package:package", "Write a model version as an OCI artefact and image; prove that it runs."),
+    "package": (
+        "plumbline.cli.package:package",
+        "Write a model version as OCI artefact and image; prove that it runs.",
+    ),
     "ab": ("plumbline.cli.ab:ab", "Compare versions on real users: plan, assign, log, decide."),
     "retrain": ("plumbline.cli.retrain:retrain", "Train a model again when the world has changed; say why."),
 }

@@ -1,0 +1,302 @@
+"""Are these the inputs that the signature asks for? Columns go by name; what is wrong is named with its field and row.
+
+Numbers of all scalar features become one matrix and are checked at once: a request that is right costs a few
+microseconds, and only a wrong one is looked at cell by cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plumbline.deployment.core.errors import InvalidError
+from plumbline.deployment.core.model import Arrays
+from plumbline.deployment.core.signature import Feature, Signature
+from plumbline.deployment.serving import wire
+from plumbline.deployment.serving.columns import Columns
+
+PLANS = 64  # orders of columns that are remembered
+
+
+class Checker:
+    """Checks requests against one signature.
+
+    Args:
+        signature: The contract.
+        max_rows: Rows that one request may have.
+    """
+
+    def __init__(self, signature: Signature, max_rows: int) -> None:
+        self._signature = signature
+        self._features = {one.name: one for one in signature.inputs}
+        self._order = tuple(self._features)
+        self._numbers = {one.name for one in signature.inputs if one.kind != "string" and not one.shape}
+        self._max_rows = max_rows
+        self._plans: dict[tuple[str, ...], Columns] = {}
+
+    def inputs(self, request: wire.Request) -> tuple[Arrays, int]:
+        """Return the model's inputs, defaults filled in, and how many rows there are.
+
+        Raises:
+            InvalidError: With `reason`, and `field` and `row` where there is one.
+        """
+        tensors = request.inputs
+        if len(tensors) == 1 and len(tensors[0].shape) == 2 and self._positional(tensors[0]):
+            return self._matrix(tensors[0])
+        return self._named(tensors)
+
+    def _positional(self, tensor: wire.Tensor) -> bool:
+        """Say whether a tensor holds several features side by side."""
+        if tensor.parameters and "columns" in tensor.parameters:
+            return True
+        return tensor.name not in self._features and tensor.shape[1] != 1
+
+    def _matrix(self, tensor: wire.Tensor) -> tuple[Arrays, int]:
+        rows = self._rows(tensor)
+        columns = _column_names(tensor)
+        kind = _kind(tensor)
+        width = tensor.shape[1]
+        cells = _sized(tensor, wire.cells_of(tensor, kind, width), rows * width)
+        if kind == "string" or not self._numbers.issuperset(columns):
+            return self._together({name: (kind, cells[at::width]) for at, name in enumerate(columns)}, rows)
+        matrix = _floats(cells, tensor.name).reshape(rows, width)
+        plan = self._plan(columns)
+        if plan.others:
+            return plan.with_defaults(plan.checked(matrix), rows), rows
+        return plan.checked(matrix), rows
+
+    def _named(self, tensors: list[wire.Tensor]) -> tuple[Arrays, int]:
+        if not tensors:
+            raise InvalidError("the request has no inputs", reason="missing_field", field=self._order[0])
+        rows = self._rows(tensors[0])
+        scalars: dict[str, tuple[str, list[Any]]] = {}
+        shaped: dict[str, NDArray[np.generic]] = {}
+        for tensor in tensors:
+            feature = self._known(tensor.name)
+            if tensor.name in scalars or tensor.name in shaped:
+                raise InvalidError(f"input '{tensor.name}' is sent twice", reason="duplicate_field", field=tensor.name)
+            if self._rows(tensor) != rows:
+                raise InvalidError(
+                    f"input '{tensor.name}' has {tensor.shape[0]} rows, but '{tensors[0].name}' has {rows}",
+                    reason="wrong_shape",
+                    field=tensor.name,
+                    shape=tensor.shape,
+                )
+            if feature.shape:
+                shaped[tensor.name] = self._shaped(tensor, feature)
+                continue
+            if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
+                raise _wrong_shape(tensor, feature)
+            kind = _kind(tensor)
+            scalars[tensor.name] = (kind, _sized(tensor, wire.cells_of(tensor, kind, 1), rows))
+        return self._together(scalars, rows, shaped)
+
+    def _together(
+        self,
+        scalars: Mapping[str, tuple[str, list[Any]]],
+        rows: int,
+        shaped: dict[str, NDArray[np.generic]] | None = None,
+    ) -> tuple[Arrays, int]:
+        """Put numbers into one matrix and the rest beside it."""
+        numbers: list[str] = []
+        rest: dict[str, NDArray[np.generic]] = shaped or {}
+        for name, (kind, cells) in scalars.items():
+            feature = self._known(name)
+            if name in self._numbers:
+                _alike(feature, kind)
+                numbers.append(name)
+            else:
+                rest[name] = _texts(feature, kind, cells)
+        matrix = np.empty((rows, len(numbers)))
+        for at, name in enumerate(numbers):
+            matrix[:, at] = _floats(scalars[name][1], name)
+        plan = self._plan((*numbers, *rest), len(numbers))
+        table = plan.checked(matrix)
+        if not rest and not plan.others:
+            return table, rows
+        return {**plan.with_defaults(table, rows), **rest}, rows
+
+    def _plan(self, sent: tuple[str, ...], numbers: int | None = None) -> Columns:
+        """Return how to check columns in this order; `sent[:numbers]` are in the matrix."""
+        plan = self._plans.get(sent)
+        if plan is None:
+            for name in sent:
+                self._known(name)
+            plan = Columns(self._signature, sent[:numbers], sent)
+            if len(self._plans) < PLANS:
+                self._plans[sent] = plan
+        return plan
+
+    def _known(self, name: str) -> Feature:
+        feature = self._features.get(name)
+        if feature is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self._order, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f": there are {_listed(self._order)}"
+            raise InvalidError(f"the model has no input '{name[:80]}'{hint}", reason="unknown_field", field=name[:80])
+        return feature
+
+    def _rows(self, tensor: wire.Tensor) -> int:
+        shape = tensor.shape
+        if not shape or any(length < 0 for length in shape):
+            raise InvalidError(
+                f"input '{tensor.name}': shape {shape} has no rows",
+                reason="wrong_shape",
+                field=tensor.name,
+                shape=shape,
+            )
+        if shape[0] == 0:
+            raise InvalidError(f"input '{tensor.name}' has no rows", reason="empty_batch", field=tensor.name)
+        if shape[0] > self._max_rows:
+            raise InvalidError(
+                f"input '{tensor.name}' has {shape[0]} rows; one request has at most {self._max_rows}",
+                reason="too_many_rows",
+                field=tensor.name,
+                limit=self._max_rows,
+            )
+        return shape[0]
+
+    def _shaped(self, tensor: wire.Tensor, feature: Feature) -> NDArray[np.generic]:
+        inner = tensor.shape[1:]
+        fits = len(inner) == len(feature.shape) and all(
+            want is None or want == got for want, got in zip(feature.shape, inner, strict=True)
+        )
+        if not fits:
+            raise _wrong_shape(tensor, feature)
+        kind = _kind(tensor)
+        width = int(np.prod(inner))
+        cells = _sized(tensor, wire.cells_of(tensor, kind, width), tensor.shape[0] * width)
+        if feature.kind == "string":
+            return _texts(feature, kind, cells, width).reshape(tensor.shape)
+        _alike(feature, kind)
+        plan = Columns(Signature((feature,), self._signature.outputs), (feature.name,), (feature.name,), width)
+        return plan.checked(_floats(cells, tensor.name).reshape(-1, 1)).matrix.reshape(tensor.shape)
+
+
+def finite(outputs: Mapping[str, NDArray[np.generic]]) -> str | None:
+    """Return the name of an output that holds NaN, an infinity or nothing where a value belongs; None if all are."""
+    for name, array in outputs.items():
+        if array.dtype.kind == "f":
+            if not np.isfinite(array).all():
+                return name
+        elif array.dtype.kind == "O" and any(one is None for one in array.ravel()):
+            return name
+    return None
+
+
+def _floats(cells: list[Any], field: str) -> NDArray[np.float64]:
+    try:
+        return np.array(cells, dtype=np.float64)
+    except OverflowError as error:
+        raise InvalidError(
+            f"input '{field}': a number is too large for FP64", reason="out_of_range", field=field
+        ) from error
+
+
+def _column_names(tensor: wire.Tensor) -> tuple[str, ...]:
+    named = (tensor.parameters or {}).get("columns")
+    if named is None:
+        raise InvalidError(
+            f"input '{tensor.name}' holds {tensor.shape[1]} columns without names: send each feature as an input of "
+            "its own, or name them in parameters.columns; by place, columns could be swapped and nobody would notice",
+            reason="unnamed_columns",
+            field=tensor.name,
+        )
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise InvalidError(
+            f"input '{tensor.name}': parameters.columns is a list of names", reason="wrong_type", field=tensor.name
+        )
+    if len(named) != tensor.shape[1]:
+        raise InvalidError(
+            f"input '{tensor.name}' has {tensor.shape[1]} columns, but parameters.columns names {len(named)}",
+            reason="wrong_shape",
+            field=tensor.name,
+            shape=tensor.shape,
+        )
+    columns = tuple(named)
+    if len(set(columns)) != len(columns):
+        twice = next(one for at, one in enumerate(columns) if one in columns[:at])
+        raise InvalidError(f"column '{twice}' stands twice", reason="duplicate_field", field=twice)
+    return columns
+
+
+def _kind(tensor: wire.Tensor) -> Any:
+    kind = wire.FAMILIES.get(tensor.datatype)
+    if kind is None:
+        raise InvalidError(
+            f"input '{tensor.name}': there is no datatype '{tensor.datatype[:40]}'; there are {_listed(wire.FAMILIES)}",
+            reason="wrong_type",
+            field=tensor.name,
+        )
+    return kind
+
+
+def _alike(feature: Feature, kind: str) -> None:
+    if kind == "string" or (kind == "bool") != (feature.kind == "bool" and kind == "bool"):
+        raise _wrong_kind(feature, kind)
+
+
+def _texts(feature: Feature, kind: str, cells: list[Any], width: int = 1) -> NDArray[np.generic]:
+    if feature.shape and feature.kind != "string":
+        raise InvalidError(
+            f"input '{feature.name}' has shape {list(feature.shape)} per row: it cannot be one column of many",
+            reason="wrong_shape",
+            field=feature.name,
+        )
+    if kind != "string":
+        raise _wrong_kind(feature, kind)
+    for at, cell in enumerate(cells):
+        if cell is None or (feature.nullable and cell == ""):
+            if not feature.nullable:
+                raise InvalidError(
+                    f"input '{feature.name}', row {at // width}: null, but a value must be sent",
+                    reason="missing_value",
+                    field=feature.name,
+                    row=at // width,
+                )
+        elif feature.choices is not None and cell not in feature.choices:
+            raise InvalidError(
+                f"input '{feature.name}', row {at // width}: '{str(cell)[:80]}' is none of {_listed(feature.choices)}",
+                reason="unknown_choice",
+                field=feature.name,
+                row=at // width,
+            )
+    return np.array(["" if cell is None else cell for cell in cells], dtype=object)
+
+
+def _wrong_kind(feature: Feature, kind: str) -> InvalidError:
+    return InvalidError(
+        f"input '{feature.name}' is {feature.kind}, but was sent as {wire.NAMED.get(kind, kind)}",  # type: ignore[call-overload]
+        reason="wrong_type",
+        field=feature.name,
+    )
+
+
+def _wrong_shape(tensor: wire.Tensor, feature: Feature) -> InvalidError:
+    wanted = ["n", *("any" if one is None else one for one in feature.shape)]
+    return InvalidError(
+        f"input '{tensor.name}' has shape {tensor.shape}, but expected [{', '.join(map(str, wanted))}]",
+        reason="wrong_shape",
+        field=tensor.name,
+        shape=tensor.shape,
+    )
+
+
+def _sized(tensor: wire.Tensor, cells: list[Any], size: int) -> list[Any]:
+    if len(cells) != size:
+        raise InvalidError(
+            f"input '{tensor.name}': data has {len(cells)} values, but shape {tensor.shape} asks for {size}",
+            reason="wrong_shape",
+            field=tensor.name,
+            shape=tensor.shape,
+        )
+    return cells
+
+
+def _listed(names: Any) -> str:
+    names = [str(one) for one in names]
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

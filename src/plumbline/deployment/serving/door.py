@@ -1,0 +1,107 @@
+"""Connections, as uvicorn serves them, with bounds: how many there are, how large and slow a request's head may be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT = 64 << 10  # bytes of path and headers
+
+
+def protocol(max_connections: int, head_s: float) -> type[Door]:
+    """Return the protocol class.
+
+    Args:
+        max_connections: One more is told to come back, and closed.
+        head_s: Seconds that the head of a request may take to arrive, from the first byte or the connection's begin.
+    """
+    return type("BoundedDoor", (Door,), {"most": max_connections, "head_s": head_s})
+
+
+class Door(HttpToolsProtocol):
+    """One connection."""
+
+    most: ClassVar[int]
+    head_s: ClassVar[float]
+    _head = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            _refuse(transport, b"503 Service Unavailable", b"full", b"retry-after: 1\r\n")
+            return
+        self._timer = self.loop.call_later(self.head_s, self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._on_time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless the connection was refused."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin a request; its head must arrive in time."""
+        super().on_message_begin()
+        self._head = 0
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.head_s, self._late)
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the path."""
+        self._grown(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._grown(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        self._on_time()
+        if not self.transport.is_closing():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, if the request was let in."""
+        if self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request, if it was let in."""
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def _grown(self, size: int) -> None:
+        self._head += size
+        if self._head > HEAD_LIMIT and not self.transport.is_closing():
+            _refuse(self.transport, b"431 Request Header Fields Too Large", b"too_large", b"")
+
+    def _on_time(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            _refuse(self.transport, b"408 Request Timeout", b"slow_head", b"")
+
+
+def fresh(connection: Any) -> bool:
+    """Say whether a connection has not asked anything yet."""
+    return isinstance(connection, Door) and connection.cycle is None and not connection.transport.is_closing()
+
+
+def _refuse(transport: Any, status: bytes, reason: bytes, further: bytes) -> None:
+    body = b'{"reason":"%s","error":"%s"}' % (reason, status.partition(b" ")[2])
+    head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%sconnection: close\r\n\r\n"
+    transport.write(head % (status, len(body), further) + body)
+    transport.close()
