@@ -149,6 +149,9 @@ class RunningLab(Crowds):
     def endpoint(self) -> Endpoint:
         """The lab as a target of diagnostics, for processes outside of its network namespace too."""
         gateway, monitored = self._gateway, self.topology.monitored
+        told: dict[str, Any] = {}
+        for part in self.built.values():
+            told |= part.target
         return Endpoint(
             name="lab",
             url=self.url,
@@ -160,6 +163,7 @@ class RunningLab(Crowds):
             patience_s=self.topology.patience_s,
             ca=self.variables().get("TLS_CA"),
             clocks=tuple(part.address for part in self.built.values() if isinstance(part, ClockPart)) or None,
+            **told,
         )
 
     @property

@@ -6,10 +6,11 @@ from plumbline.lab.parts.clock import Clock
 from plumbline.lab.parts.cpu import Cpu
 from plumbline.lab.parts.disk import Disk
 from plumbline.lab.parts.dns import Dns
+from plumbline.lab.parts.models import Models
 from plumbline.lab.parts.nats import Nats
 from plumbline.lab.parts.node import Node
 from plumbline.lab.parts.part import Part
 from plumbline.lab.parts.server import Server
 from plumbline.lab.parts.tls import Tls
 
-__all__ = ["Clock", "Cpu", "Disk", "Dns", "Nats", "Node", "Part", "Server", "Tls"]
+__all__ = ["Clock", "Cpu", "Disk", "Dns", "Models", "Nats", "Node", "Part", "Server", "Tls"]

@@ -37,6 +37,11 @@ class Built:
         """What it adds to the settings of the lab's gateways."""
         return {}
 
+    @property
+    def target(self) -> Mapping[str, Any]:
+        """What it adds to the lab as a target of diagnostics: fields of `plumbline.evidence.Endpoint`."""
+        return {}
+
     def start(self) -> None:
         """Make it, and return when it is ready.
 
