@@ -32,7 +32,7 @@ COMMANDS = {
     "autoscale": ("plumbline.cli.autoscale:autoscale", "Try an autoscaling policy on a load; render it."),
     "package": (
         "plumbline.cli.package:package",
-        "Write a model version as OCI artefact and image; prove that it runs.",
+        "Write a version as OCI artefact and image; prove that it runs.",
     ),
     "ab": ("plumbline.cli.ab:ab", "Compare versions on real users: plan, assign, log, decide."),
     "retrain": ("plumbline.cli.retrain:retrain", "Train a model again when the world has changed; say why."),
