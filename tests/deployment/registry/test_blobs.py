@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.deployment.core.errors import (
@@ -33,6 +33,7 @@ def wrote(path: Path, content: bytes) -> Path:
     return path
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.binary(min_size=1, max_size=64))
 def test_what_was_put_is_there_under_the_digest_of_its_bytes(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("blobs")

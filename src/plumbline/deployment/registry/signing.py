@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +83,20 @@ def verify(folder: Path, public: Path) -> str:
             f"{bundle}: this is not a signature of key {key}: it was altered", path=str(bundle), key=key
         ) from error
     except Exception as error:  # the library raises what its parts raise: ValueError, KeyError, parse errors
-        raise UntrustedError(f"{folder}: {error}", path=str(folder), key=key) from error
+        raise UntrustedError(f"{folder}: {_differences(str(error))}", path=str(folder), key=key) from error
     return key
+
+
+def _differences(said: str) -> str:
+    """Return the library's list of differences as a sentence; what is no such list stays as it is."""
+    head, _, listed = said.partition("Signature mismatch: ")
+    if head or not listed:
+        return said
+    found: list[str] = ast.literal_eval(listed)
+    altered = [
+        re.sub(r"^Hash mismatch for '(.*?)': Expected .*$", r"'\1' was altered", one, flags=re.DOTALL) for one in found
+    ]
+    return f"not what was signed: {'; '.join(altered)}"
 
 
 def _public_of(private: Path) -> EllipticCurvePublicKey:
