@@ -132,3 +132,18 @@ def test_with_more_treatments_each_is_judged_more_strictly() -> None:
     found = analyse(three, log)
     assert len(found.readings) == 4
     assert {one.interval.alpha for one in found.readings if one.interval} == {0.025}
+
+
+def test_arms_that_look_uneven_are_nothing_to_build_on_and_harm_still_stops() -> None:
+    plan = replace(PLAN, units=27_000)
+    lost = {f"u{number}" for number in range(0, 28_000, 30)}  # a thirtieth of the treatment's exposures
+
+    def without(log: Read) -> Read:
+        kept = [one for one in log.exposures if one.arm == "control" or one.unit not in lost]
+        return replace(log, exposures=[replace(one, dimensions={}) for one in kept])
+
+    found = analyse(plan, without(logged(plan, 28_000, (0.10, 0.15))))
+    assert found.balance.suspect
+    assert found.advice is Advice.UNCLEAR
+    assert "The arms look uneven" in found.sentence
+    assert analyse(plan, without(logged(plan, 28_000, (0.15, 0.10)))).advice is Advice.HARM

@@ -104,6 +104,8 @@ def analyse(plan: Plan, log: Read | Compiled, now: float | None = None) -> Analy
     readings = known.readings(until)
     began = float(known.of.first.min()) if len(known.of) else until
     advice, sentence = advise(plan, readings, until - began if len(known.of) else 0.0)
+    if whole.suspect and advice in (Advice.SHIP, Advice.NO_GAIN):
+        advice, sentence = Advice.UNCLEAR, _suspicion(plan, whole)
     return Analysis(advice, sentence, at, whole, parts, sizes, crossed, readings, known.torn)
 
 
@@ -133,6 +135,14 @@ def _void(plan: Plan, of: Units, whole: Balance, parts: dict[str, Balance]) -> s
     if of.crossed and len(of.crossed) > CROSSED * (len(of) + len(of.crossed)):
         return f"{len(of.crossed):,} units met more than one arm: the assignment is not stable"
     return None
+
+
+def _suspicion(plan: Plan, whole: Balance) -> str:
+    told = " and ".join(f"{got:,} in {arm.name}" for arm, got in zip(plan.arms, whole.observed, strict=True))
+    return (
+        f"The arms look uneven: {told}, which at a single look chance does once in {1 / whole.p:,.0f} experiments. "
+        "Find out whether exposures are lost or doubled before you believe any effect."
+    )
 
 
 def _sizes(plan: Plan, found: Balance) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import chisquare
+from scipy.special import chdtrc, gammaln
 
 from plumbline.deployment.core.errors import InvalidError
 
@@ -43,6 +42,11 @@ class Balance:
         """Whether the experiment is void."""
         return self.anytime_p < LIMIT
 
+    @property
+    def suspect(self) -> bool:
+        """Whether a single look would void it: chance shows that to who looks often, yet nothing may be built on it."""
+        return self.p < LIMIT and not self.broken
+
 
 def balance(observed: Sequence[int], shares: Sequence[float]) -> Balance:
     """Compare units per arm with planned shares.
@@ -63,7 +67,7 @@ def balance(observed: Sequence[int], shares: Sequence[float]) -> Balance:
     counts, plan = np.asarray(observed, dtype=float), np.asarray(shares)
     n = float(counts.sum())
     expected = plan * n
-    p = float(chisquare(counts, expected).pvalue) if n else 1.0
+    p = float(chdtrc(len(counts) - 1, ((counts - expected) ** 2 / expected).sum())) if n else 1.0
     prior = CONCENTRATION * plan
     log_evidence = float(
         gammaln(prior.sum())
