@@ -119,7 +119,7 @@ def _words(body: dict[str, Any]) -> str:
         table.add_column(name, justify="right" if name == "Size" else "left", overflow="fold")
     for layer in body["layers"]:
         tag, short = layer["tag"] or "", layer["digest"].removeprefix("sha256:")[:12]
-        table.add_row(tag, short, f"{layer['size'] / 1e6:,.2f} MB", layer["holds"] or layer["media_type"])
+        table.add_row(tag, short, _room(layer["size"]), layer["holds"] or layer["media_type"])
     console = Console(file=sys.stdout, soft_wrap=False, highlight=False)
     with console.capture() as text:
         console.print(table)
@@ -133,3 +133,7 @@ def _words(body: dict[str, Any]) -> str:
         lines.append(f"proven    {proof['rows']} golden rows answered by {who}, ready after {proof['ready_s']:.2f} s")
         lines.append(f"          largest difference {apart:.3g}, allowed {proof['tolerance']:g}")
     return "\n".join(lines)
+
+
+def _room(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"

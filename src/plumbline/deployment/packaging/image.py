@@ -5,7 +5,7 @@ A new version of the model changes the topmost layer and the configuration, noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -104,21 +104,14 @@ def add(writer: Writer, stored: Stored, folder: Path, tag: str, options: Options
     """
     roots = (*SERVER, *EXTRA[stored.manifest.format], *options.extra)
     found = closure(options.packages, (*roots, OWN), leaves=frozenset({OWN}))
-    own = [one for one in found if one.name == OWN]
-    libraries = [one for one in found if one.name != OWN]
     below = bases.take(options.base, writer, mtime=options.mtime)
     brought = collect(found) if below is None else None
     python = below.python if below else brought.path if brought else ""
-
-    def layer(held: Iterable[Entry], what: str) -> Layer:
-        return writer.layer(held, what, mtime=options.mtime, compression=options.compression)
-
     layers = list(below.layers) if below else []
-    if brought is not None:
-        layers.append(layer(brought.entries, f"Python {python} and {len(brought.libraries)} system libraries"))
-    layers.append(layer(_files(libraries), f"{len(libraries)} packages"))
-    layers.append(layer([*_files(own), *_own()], f"plumbline {own[0].version}"))
-    layers.append(layer(entries(stored, folder, MODEL), f"model {stored.manifest.model}"))
+    layers += [
+        writer.layer(held, what, mtime=options.mtime, compression=options.compression)
+        for held, what in _contents(stored, folder, found, brought)
+    ]
     entrypoint = (python, f"/{LAUNCHER}", "model", "serve")
     command = _command(stored)
     environment = {**(below.environment if below else {}), **_environment()}
@@ -133,6 +126,19 @@ def add(writer: Writer, stored: Stored, folder: Path, tag: str, options: Options
         platform=platform,
     )
     return Built(descriptor, tuple(layers), tuple(found), below, brought, entrypoint, command, environment)
+
+
+def _contents(
+    stored: Stored, folder: Path, found: list[Distribution], brought: Interpreter | None
+) -> Iterator[tuple[Iterable[Entry], str]]:
+    """Yield the layers above the base with what each is: what changes most often last."""
+    own = [one for one in found if one.name == OWN]
+    libraries = [one for one in found if one.name != OWN]
+    if brought is not None:
+        yield brought.entries, f"Python {brought.path} and {len(brought.libraries)} system libraries"
+    yield _files(libraries), f"{len(libraries)} packages"
+    yield [*_files(own), *_own()], f"plumbline {own[0].version}"
+    yield entries(stored, folder, MODEL), f"model {stored.manifest.model}"
 
 
 def _files(distributions: Iterable[Distribution]) -> list[Entry]:
@@ -150,6 +156,7 @@ def _command(stored: Stored) -> tuple[str, ...]:
 
 def _environment() -> dict[str, str]:
     return {
+        "HOME": "/tmp",  # noqa: S108 - in the image nobody else is there
         "LANG": "C.UTF-8",
         "PATH": "/opt/plumbline/bin:/usr/local/bin:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
