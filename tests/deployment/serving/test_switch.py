@@ -58,10 +58,21 @@ class Strict:
             link.close()
 
 
-@pytest.fixture
-def server(options: Callable[..., Options], tmp_path: Path) -> Iterator[Server]:
-    with Server(options(), tmp_path) as running:
+@pytest.fixture(scope="module")
+def shared(options: Callable[..., Options]) -> Iterator[Server]:
+    with Server(options()) as running:
         yield running
+
+
+@pytest.fixture
+def server(shared: Server, versions: tuple[Path, dict[str, str]]) -> Server:
+    """The shared server with the old version alone, as it began."""
+    shared.ask("prepare", digest=versions[1]["1.0.0"], epoch=1)
+    shared.ask("share", shares={versions[1]["1.0.0"]: 1.0}, epoch=1)
+    for key in shared.ask("status")["ready"]:
+        if key != versions[1]["1.0.0"]:
+            shared.ask("retire", digest=key, epoch=1)
+    return shared
 
 
 def _until(met: Callable[[], bool]) -> None:

@@ -80,7 +80,7 @@ class App:
     async def _infer(self, scope: Scope, receive: Receive, ref: str | None) -> Answer:
         asked = self._asked(scope["headers"], ref)
         options = self._desk.options
-        body = await body_of(receive, options.max_body, options.body_timeout_s)
+        body = await body_of(receive, options.max_body)
         if self._telemetry is None:
             return await self._inferring.answer(body, asked)
         span = self._telemetry.begin(self._model, asked.traceparent)
@@ -137,7 +137,7 @@ class App:
     async def _repository(self, rest: list[str], method: str, receive: Receive) -> Answer:
         _method(method, "POST")
         options = self._desk.options
-        body = await body_of(receive, options.max_body, options.body_timeout_s)
+        body = await body_of(receive, options.max_body)
         from plumbline.deployment.serving import repository
 
         match rest:

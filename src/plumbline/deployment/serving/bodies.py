@@ -1,8 +1,7 @@
-"""Reads a request's body, bounded in size and time. What is too large is read to its end and forgotten at once."""
+"""Reads a request's body, bounded in size (its time the door bounds). What is too large is read, and not kept."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,55 +18,30 @@ class TooLargeError(DeploymentError):
     status = 413
 
 
-class SlowError(DeploymentError):
-    """A body that does not arrive in time."""
-
-    reason = "slow_body"
-    status = 408
-
-
 class GoneError(Exception):
     """The client hung up; nobody reads an answer."""
 
 
-async def body_of(receive: Receive, limit: int, within_s: float) -> bytes:
+async def body_of(receive: Receive, limit: int) -> bytes:
     """Return the body.
 
     Args:
         receive: ASGI's.
         limit: Bytes that it may have.
-        within_s: Seconds it may take after its first part.
 
     Raises:
         TooLargeError: It is larger.
-        SlowError: It takes longer.
-        GoneError: The client hung up.
+        GoneError: The client hung up, or was too slow for the door.
     """
-    first = await _part(receive, within_s)
-    if not first["more_body"]:
-        body: bytes = first["body"]
-        if len(body) > limit:
-            raise _too_large(limit)
-        return body
-    try:
-        async with asyncio.timeout(within_s):
-            return await _rest(receive, first["body"], limit)
-    except TimeoutError:
-        raise SlowError(f"the body did not arrive within {within_s:g} s", within_s=within_s) from None
-
-
-async def _part(receive: Receive, within_s: float) -> dict[str, Any]:
     part = await receive()
     if part["type"] == "http.disconnect":
         raise GoneError
-    if not part.get("body") and part.get("more_body"):
-        try:
-            part = await asyncio.wait_for(receive(), within_s)
-        except TimeoutError:
-            raise SlowError(f"the body did not arrive within {within_s:g} s", within_s=within_s) from None
-        if part["type"] == "http.disconnect":
-            raise GoneError
-    return {"body": part.get("body", b""), "more_body": part.get("more_body", False)}
+    body: bytes = part.get("body", b"")
+    if part.get("more_body"):
+        return await _rest(receive, body, limit)
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
 
 
 async def _rest(receive: Receive, first: bytes, limit: int) -> bytes:

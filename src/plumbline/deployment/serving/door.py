@@ -1,4 +1,4 @@
-"""Connections, as uvicorn serves them, with bounds: how many there are, how large and slow a request's head may be."""
+"""Connections, as uvicorn serves them, with bounds: how many there are, how slow they are, how large heads may be."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_LIMIT = 64 << 10  # bytes of path and headers
+HEAD_LIMIT = 64 << 10  # bytes of a head that is not complete
 
 
-def protocol(max_connections: int, head_s: float) -> type[Door]:
+def protocol(max_connections: int, within_s: float) -> type[Door]:
     """Return the protocol class.
 
     Args:
         max_connections: One more is told to come back, and closed.
-        head_s: Seconds that the head of a request may take to arrive, from the first byte or the connection's begin.
+        within_s: Seconds that a request may take to arrive, from its first byte or the connection's begin.
     """
-    return type("BoundedDoor", (Door,), {"most": max_connections, "head_s": head_s})
+    return type("BoundedDoor", (Door,), {"most": max_connections, "within_s": within_s})
 
 
 class Door(HttpToolsProtocol):
     """One connection."""
 
     most: ClassVar[int]
-    head_s: ClassVar[float]
+    within_s: ClassVar[float]
     _head = 0
+    _partial = False
+    _heading = False
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -34,7 +36,7 @@ class Door(HttpToolsProtocol):
         if len(self.connections) > self.most:
             _refuse(transport, b"503 Service Unavailable", b"full", b"retry-after: 1\r\n")
             return
-        self._timer = self.loop.call_later(self.head_s, self._late)
+        self._timer = self.loop.call_later(self.within_s, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -42,30 +44,29 @@ class Door(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless the connection was refused."""
-        if not self.transport.is_closing():
-            super().data_received(data)
+        """Parse what came, unless the connection was refused; what is still to come has a limited time."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if not self._partial:
+            self._on_time()
+            return
+        if self._heading:
+            self._head += len(data)
+            if self._head > HEAD_LIMIT and not self.transport.is_closing():
+                _refuse(self.transport, b"431 Request Header Fields Too Large", b"too_large", b"")
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.within_s, self._late)
 
     def on_message_begin(self) -> None:
-        """Begin a request; its head must arrive in time."""
+        """Begin a request."""
         super().on_message_begin()
         self._head = 0
-        if self._timer is None:
-            self._timer = self.loop.call_later(self.head_s, self._late)
-
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the path."""
-        self._grown(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        self._grown(len(name) + len(value))
-        super().on_header(name, value)
+        self._partial = self._heading = True
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
-        self._on_time()
+        self._heading = False
         if not self.transport.is_closing():
             super().on_headers_complete()
 
@@ -76,13 +77,9 @@ class Door(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request, if it was let in."""
+        self._partial = False
         if self.cycle is not None:
             super().on_message_complete()
-
-    def _grown(self, size: int) -> None:
-        self._head += size
-        if self._head > HEAD_LIMIT and not self.transport.is_closing():
-            _refuse(self.transport, b"431 Request Header Fields Too Large", b"too_large", b"")
 
     def _on_time(self) -> None:
         if self._timer is not None:
@@ -92,7 +89,7 @@ class Door(HttpToolsProtocol):
     def _late(self) -> None:
         self._timer = None
         if not self.transport.is_closing():
-            _refuse(self.transport, b"408 Request Timeout", b"slow_head", b"")
+            _refuse(self.transport, b"408 Request Timeout", b"slow_request", b"")
 
 
 def fresh(connection: Any) -> bool:

@@ -41,7 +41,7 @@ class Options:
     max_rows: int = _option(10_000, "Rows of one request.", 1)
     max_body: int = _option(8 << 20, "Bytes of one request's body; larger ones are answered 413.", 1)
     max_connections: int = _option(4096, "Open connections; one more is answered 503 and closed.", 1)
-    body_timeout_s: float = _option(30.0, "Seconds that a request's head, and then its body, may take to arrive.", 0.01)
+    request_s: float = _option(30.0, "Seconds that a request may take to arrive; then it is answered 408.", 0.01)
     drain_grace_s: float = _option(
         5.0, "Seconds after SIGTERM, not ready but serving, for load balancers to notice.", 0
     )

@@ -172,7 +172,7 @@ def _config(options: Options, app: Any) -> uvicorn.Config:
         host=options.host,
         port=options.port,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=protocol(options.max_connections, options.body_timeout_s),
+        http=protocol(options.max_connections, options.request_s),
         ws="none",
         lifespan="off",
         log_config=None,
