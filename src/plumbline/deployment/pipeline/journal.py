@@ -1,0 +1,284 @@
+"""The journal: what each deployment meant to do and did, in order, on the disk before anything follows from it.
+
+An `intent` is written before an effect, `done` or `failed` after it. Who finds an intent without an end does not know
+whether the effect happened, and asks the world.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import NullPool
+
+from plumbline.deployment.core.errors import (
+    ConflictError,
+    FencedError,
+    FullError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+)
+from plumbline.deployment.pipeline.plan import Plan
+
+Kind = Literal["intent", "done", "failed", "note"]
+"""`note` is what people say to a deployment: approvals, overrides, requests to stop. Notes carry no epoch."""
+
+WAIT_S = 5.0
+"""How long a writer waits for another one."""
+
+_TABLES = MetaData()
+_DEPLOYMENTS = Table(
+    "deployments",
+    _TABLES,
+    Column("id", String(64), primary_key=True),
+    Column("model", String(128), nullable=False, index=True),
+    Column("plan", Text, nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("number", Integer, nullable=False, unique=True),  # order of beginning, whatever clocks say
+    Column("ended", String(16)),
+)
+_ENTRIES = Table(
+    "entries",
+    _TABLES,
+    Column("deployment", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("step", String(32), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal.
+
+    Args:
+        deployment: Id of the deployment.
+        seq: Number of the line, from 1, without gaps.
+        step: What it is about: `gates`, `shift:0`.
+        kind: Before an effect, after it, or a note.
+        epoch: Fencing epoch of the deployer; 0 for notes.
+        digest: The candidate, once it is known; else empty.
+        at: Unix time in seconds; `seq` says the order.
+        data: What was measured, and why.
+    """
+
+    deployment: str
+    seq: int
+    step: str
+    kind: Kind
+    epoch: int
+    digest: str
+    at: float
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment as it began.
+
+    Args:
+        id: Its name: the model's and a number.
+        plan: What it is to do.
+        at: When it began, Unix time in seconds.
+        ended: `promoted`, `rolled-back` or `rejected`; None while it is not over.
+    """
+
+    id: str
+    plan: Plan
+    at: float
+    ended: str | None
+
+
+class Journal:
+    """Several processes may use one journal.
+
+    Args:
+        url: A file for SQLite, or `postgresql://…`.
+        clock: Unix time in seconds.
+
+    Raises:
+        UnavailableError: It cannot be opened.
+    """
+
+    def __init__(self, url: str | Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._engine = _engine(str(url))
+        with self._told():
+            _TABLES.create_all(self._engine)
+
+    def begin(self, plan: Plan) -> Deployment:
+        """Write down a new deployment and return it."""
+        with self._writing() as connection:
+            number = (connection.execute(select(func.max(_DEPLOYMENTS.c.number))).scalar() or 0) + 1
+            one = Deployment(f"{plan.model}-{number}", plan, self._clock(), None)
+            text = msgspec.json.encode(plan).decode()
+            row = {"id": one.id, "model": plan.model, "plan": text, "at": one.at, "number": number}
+            connection.execute(insert(_DEPLOYMENTS).values(row))
+        return one
+
+    def append(
+        self,
+        deployment: str,
+        step: str,
+        kind: Kind,
+        data: Mapping[str, Any],
+        *,
+        epoch: int = 0,
+        digest: str = "",
+        ended: str | None = None,
+    ) -> Entry:
+        """Write one line; it is on the disk when this returns.
+
+        Args:
+            deployment: Id.
+            step: Name of the step.
+            kind: Of the line.
+            data: Values that JSON can hold.
+            epoch: The deployer's; ignored for notes.
+            digest: The candidate's.
+            ended: How the deployment ended, if this line ends it.
+
+        Raises:
+            FencedError: A deployer with a newer epoch has written.
+            ConflictError: The deployment is over.
+        """
+        with self._writing() as connection:
+            lines = _ENTRIES.c
+            where = lines.deployment == deployment
+            last, newest = connection.execute(select(func.max(lines.seq), func.max(lines.epoch)).where(where)).one()
+            if kind != "note":
+                _writable(connection, deployment, epoch, newest or 0)
+            at = self._clock()
+            entry = Entry(deployment, (last or 0) + 1, step, kind, 0 if kind == "note" else epoch, digest, at, data)
+            row = {name: getattr(entry, name) for name in _ENTRIES.columns.keys()}  # noqa: SIM118 - no mapping
+            connection.execute(insert(_ENTRIES).values({**row, "data": msgspec.json.encode(data).decode()}))
+            if ended is not None:
+                change = update(_DEPLOYMENTS).where(_DEPLOYMENTS.c.id == deployment).values(ended=ended)
+                connection.execute(change)
+        return entry
+
+    def get(self, deployment: str) -> Deployment:
+        """Return a deployment.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        found = self._deployments(_DEPLOYMENTS.c.id == deployment)
+        if not found:
+            raise NotFoundError(f"there is no deployment '{deployment}'; `plumb deployments` lists them", id=deployment)
+        return found[0]
+
+    def deployments(self, model: str | None = None, *, running: bool = False) -> list[Deployment]:
+        """Return deployments, the newest first.
+
+        Args:
+            model: Only of this model.
+            running: Only those that are not over.
+        """
+        wanted = [] if model is None else [_DEPLOYMENTS.c.model == model]
+        return self._deployments(*wanted, *([_DEPLOYMENTS.c.ended.is_(None)] if running else []))
+
+    def entries(self, deployment: str) -> list[Entry]:
+        """Return a deployment's lines, in order."""
+        query = select(_ENTRIES).where(_ENTRIES.c.deployment == deployment).order_by(_ENTRIES.c.seq)
+        with self._told(), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [Entry(**{**row, "data": json.loads(row["data"])}) for row in rows]
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _deployments(self, *wanted: Any) -> list[Deployment]:
+        query = select(_DEPLOYMENTS).where(*wanted).order_by(_DEPLOYMENTS.c.number.desc())
+        with self._told(), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            Deployment(row["id"], msgspec.json.decode(row["plan"], type=Plan), row["at"], row["ended"]) for row in rows
+        ]
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._told(), self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql("LOCK TABLE deployments IN EXCLUSIVE MODE")
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise ConflictError(f"the journal took another line first: {error.orig}") from error
+        except DBAPIError as error:
+            said = str(error.orig).strip().splitlines()[0]
+            kind = FullError if "full" in said else UnavailableError
+            raise kind(f"the journal of deployments cannot be used: {said}") from error
+
+
+def _writable(connection: Connection, deployment: str, epoch: int, newest: int) -> None:
+    row = connection.execute(select(_DEPLOYMENTS.c.ended).where(_DEPLOYMENTS.c.id == deployment)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no deployment '{deployment}'", id=deployment)
+    if epoch < newest:
+        raise FencedError(
+            f"deployment '{deployment}' is in other hands: epoch {newest} has written, this deployer has {epoch}",
+            epoch=epoch,
+            newest=newest,
+        )
+    if row.ended is not None:
+        raise ConflictError(f"deployment '{deployment}' is over: {row.ended}", id=deployment, ended=row.ended)
+
+
+def _engine(url: str) -> Engine:
+    if "://" in url:
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise InvalidError("a journal lives in a file (SQLite) or in Postgres")
+        return create_engine("postgresql+psycopg://" + url.partition("://")[2], pool_pre_ping=True)
+    path = Path(url).expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"{path.parent}: {error.strerror}; deployments cannot be journalled") from error
+    # A connection per use: no read stays open, and none crosses a fork.
+    options = {"timeout": WAIT_S, "isolation_level": None}
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args=options)
+    event.listen(engine, "connect", _durable)
+    return engine
+
+
+def _durable(connection: Any, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}").close()

@@ -1,0 +1,127 @@
+"""Counts of what was served, from where they are counted: servers' metrics, and the business's own commands."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from plumbline.deployment.core.digests import short
+from plumbline.deployment.core.errors import UnavailableError
+from plumbline.deployment.core.lanes import COPY, version_of
+from plumbline.deployment.pipeline.parts import Business
+from plumbline.deployment.pipeline.ports import Reading
+
+REQUESTS, LATENCY, SCORE = "plumbline_model_requests_total", "plumbline_model_latency_seconds", "plumbline_model_score"
+"""Metrics that are read, as the model server names them."""
+
+MISSING = frozenset({"not_finite"})
+"""Values of the label `outcome` for answers whose output was not there or not finite."""
+
+NO_ERROR = frozenset({"ok", "full"}) | MISSING
+"""Outcomes that are no error of a version: a full queue is the server's, and missing outputs have a guard of their own.
+Refused requests count, for callers' own mistakes meet both sides alike: more on one side is a stricter contract.
+"""
+
+
+class Scraped:
+    """Reads the servers' metrics, and adds several servers up.
+
+    Args:
+        urls: Of the metrics.
+        business: Commands that count business events.
+        since: When the deployment began, Unix time in seconds, for those commands.
+        timeout_s: For each server.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], business: Sequence[Business] = (), since: float = 0.0, timeout_s: float = 2.0
+    ) -> None:
+        self._urls = tuple(urls)
+        self._business = tuple(business)
+        self._since = since
+        self._client = httpx.Client(timeout=timeout_s, trust_env=False)
+
+    def read(self, names: Sequence[str]) -> dict[str, Reading]:
+        """Return the counts of versions by digest or name of a copy, all servers together.
+
+        Raises:
+            UnavailableError: A server's metrics, or a command, cannot be read; half of the counts would mislead.
+        """
+        samples = [sample for url in self._urls for sample in self._scrape(url)]
+        counted = {name: _reading([one for one in samples if _means(one.labels.get("version", ""), name)])
+                   for name in names}  # fmt: skip
+        events = {one.name: self._ask(one) for one in self._business}
+        return {name: _with(reading, name, events) for name, reading in counted.items()}
+
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
+    def _scrape(self, url: str) -> list[Sample]:
+        try:
+            answer = self._client.get(url)
+            answer.raise_for_status()
+            families = list(text_string_to_metric_families(answer.text))
+        except (httpx.HTTPError, ValueError) as error:
+            raise UnavailableError(f"the metrics at {url} cannot be read: {error}", url=url) from error
+        return [sample for family in families for sample in family.samples]
+
+    def _ask(self, business: Business) -> Mapping[str, Any]:
+        command = shlex.split(business.run) if isinstance(business.run, str) else list(business.run)
+        environment = {**os.environ, "PLUMBLINE_SINCE": repr(self._since)}
+        try:
+            ran = subprocess.run(
+                command, capture_output=True, check=True, timeout=business.time_limit_s, env=environment
+            )
+            found = json.loads(ran.stdout)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            raise UnavailableError(f"business metric '{business.name}' cannot be read: {error}") from error
+        if not isinstance(found, dict):
+            raise UnavailableError(f"business metric '{business.name}': expected a JSON object by digest")
+        return found
+
+
+def _means(label: str, name: str) -> bool:
+    """Return whether a label such as `1.2.0+0123456789ab` means a version; a copy's ends as its name does."""
+    return version_of(label).endswith(short(version_of(name))) and label.endswith(COPY) == name.endswith(COPY)
+
+
+def _reading(samples: Iterable[Sample]) -> Reading:
+    outcomes: dict[str, int] = {}
+    latency: dict[float, int] = {}
+    scores: dict[float, int] = {}
+    for one in samples:
+        if one.name == REQUESTS:
+            outcome = one.labels.get("outcome", "ok")
+            outcomes[outcome] = outcomes.get(outcome, 0) + int(one.value)
+        for name, histogram in ((LATENCY, latency), (SCORE, scores)):
+            if one.name == f"{name}_bucket":
+                bound = float(one.labels["le"].replace("+Inf", "inf"))
+                histogram[bound] = histogram.get(bound, 0) + int(one.value)
+    return Reading(
+        sum(outcomes.values()),
+        sum(n for outcome, n in outcomes.items() if outcome not in NO_ERROR),
+        sum(outcomes.get(outcome, 0) for outcome in MISSING),
+        tuple(sorted(latency.items())),
+        tuple(sorted(scores.items())),
+    )
+
+
+def _with(reading: Reading, name: str, events: Mapping[str, Mapping[str, Any]]) -> Reading:
+    found = {}
+    for metric, by_digest in events.items():
+        one = by_digest.get(name, {})
+        count, of = (one.get(key, 0) for key in ("events", "of"))
+        if not all(isinstance(n, int | float) and math.isfinite(n) and n >= 0 for n in (count, of)):
+            raise UnavailableError(f"business metric '{metric}': expected counts of {name}, found {one!r}")
+        found[metric] = (int(count), int(of))
+    return Reading(reading.requests, reading.errors, reading.missing, reading.latency, reading.scores, found)
