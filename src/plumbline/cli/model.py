@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from plumbline.cli.model_reading import history, listed, show, verify
 from plumbline.cli.model_serve import serve
+from plumbline.cli.model_writing import alias, collect, get, promote, register, sign
 
 
 @click.group()
@@ -12,4 +14,5 @@ def model() -> None:
     """Register, find, serve and move versions of models."""
 
 
-model.add_command(serve)
+for command in (register, listed, show, get, alias, promote, history, sign, verify, collect, serve):
+    model.add_command(command)

@@ -293,6 +293,15 @@ class Registry:
             signatures.add(connection, (model, one.version), made, _said("by", by), self._clock())
         return made.key
 
+    def signed_by(self, model: str, ref: str) -> tuple[str, ...]:
+        """Return the digests of the public keys whose holders signed a version.
+
+        Raises:
+            NotFoundError: There is no such version.
+        """
+        with self.database.reading() as connection:
+            return tuple(sorted(signatures.bundles(connection, model, found(connection, model, ref).version)))
+
     def _term(self, ttl_s: float) -> tuple[float, float]:
         if not 0 < ttl_s <= MAX_TTL_S:
             raise InvalidError(f"a lease runs for more than 0 and at most {MAX_TTL_S:g} s, not {ttl_s:g}", ttl_s=ttl_s)
