@@ -120,7 +120,7 @@ def test_without_an_admin_socket_there_is_no_evidence(read, tmp_path):
 @pytest.mark.parametrize("read", [evidence.queues_from_admin, evidence.closes_from_admin])
 @pytest.mark.parametrize("answer", [{}, {"queues": [{"x": 1}], "recent": [{"x": 1}]}, {"queues": 1, "recent": 1}, []])
 def test_an_answer_of_another_version_is_malformed(monkeypatch, read, answer):
-    monkeypatch.setattr("plumbline.streaming.probes.adminclient.ask", lambda path, request: answer)
+    monkeypatch.setattr("plumbline.streaming.probes.adminclient.ask", lambda path, request, timeout_s: answer)
     with pytest.raises(UnavailableError) as error:
         read(Endpoint("old", admin="/x"))
     assert error.value.reason == "malformed"
