@@ -57,6 +57,27 @@ def test_what_looks_like_a_bug_is_investigated_not_trained_on() -> None:
     assert bug in decision.sentence
 
 
+def test_while_it_is_not_known_whether_something_is_broken_nothing_is_trained() -> None:
+    _, decision = decide(RULES, State(), replace(seen(10, 0.9), unknown=("error_share",)))
+    assert decision.act is Act.WAIT
+    assert "error_share was not measured, and tells a fault from a change" in decision.sentence
+    assert decide(RULES, State(), replace(seen(10, 0.0), unknown=("error_share",)))[1].act is Act.REST
+
+
+def test_a_measure_that_is_no_number_is_none() -> None:
+    rules = replace(RULES, rules=(replace(DRIFT, hold_s=100),))
+    state, _ = decide(rules, State(), seen(1, 0.3))
+    state, decision = decide(rules, state, seen(50, float("nan")))
+    assert state.since == {"drift": 1}
+    assert "not measured now" in decision.sentence
+
+
+def test_a_budget_that_was_lowered_waits_until_it_has_room() -> None:
+    state = State(started=(0.0, DAY, 2 * DAY, 3 * DAY))
+    _, decision = decide(RULES, state, seen(4.5 * DAY, 0.9))
+    assert "the next in 4 d" in decision.sentence  # with the second of them out of the window: day 8
+
+
 def test_too_few_new_labels_would_give_the_same_model() -> None:
     _, decision = decide(RULES, State(), seen(10, 0.9, labels=99))
     assert decision.act is Act.WAIT

@@ -11,9 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from plumbline.deployment.core.errors import InvalidError, UnavailableError
+from plumbline.deployment.retraining import remote
 from plumbline.deployment.retraining.declaration import Retraining, load
 from plumbline.deployment.retraining.observations import observe
-from plumbline.deployment.retraining.remote import queried, scraped
+from plumbline.deployment.retraining.remote import PREFIX, queried, scraped
+from plumbline.deployment.serving.metrics import metrics_table
 
 TEXT = """
 model: churn
@@ -31,15 +33,19 @@ observe:
   file: seen.json
 """
 PAGE = """# TYPE plumbline_model_requests_total counter
-plumbline_model_requests_total{version="1.0.0",outcome="ok"} 90
-plumbline_model_requests_total{version="1.0.0",outcome="failed"} 10
-plumbline_model_requests_total{version="1.1.0",outcome="ok"} 100
+plumbline_model_requests_total{version="1.0.0+0123456789ab",outcome="ok"} 90
+plumbline_model_requests_total{version="1.0.0+0123456789ab",outcome="full"} 10
+plumbline_model_requests_total{version="1.0.0+0123456789ab",outcome="invalid"} 500
+plumbline_model_requests_total{version="1.1.0+ba9876543210",outcome="ok"} 99
+plumbline_model_requests_total{version="1.1.0+ba9876543210",outcome="not_finite"} 1
+# TYPE plumbline_model_rows_total counter
+plumbline_model_rows_total{version="1.0.0+0123456789ab"} 100
 # TYPE plumbline_model_score histogram
-plumbline_model_score_bucket{version="1.0.0",le="+Inf"} 90
-plumbline_model_score_sum{version="1.0.0"} 45
-plumbline_model_score_count{version="1.0.0"} 90
+plumbline_model_score_bucket{version="1.0.0+0123456789ab",output="p",class="1",le="+Inf"} 90
+plumbline_model_score_sum{version="1.0.0+0123456789ab",output="p",class="1"} 45
+plumbline_model_score_count{version="1.0.0+0123456789ab",output="p",class="1"} 90
 # TYPE plumbline_model_feature_missing_total counter
-plumbline_model_feature_missing_total{version="1.0.0",feature="age"} 20
+plumbline_model_feature_missing_total{version="1.0.0+0123456789ab",feature="age"} 20
 """
 ANSWERS = {
     "one": '{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"0.25"]}]}}',
@@ -148,6 +154,7 @@ def test_a_source_that_does_not_answer_is_named_and_the_others_count(tmp_path: P
     sight = observe(declared(tmp_path, TEXT + more), 2_000.0)
     assert sight.observation.measures == {"drift": 0.1}
     assert sight.observation.labels == 0
+    assert sight.observation.unknown == ("error_share",)
     assert "answers 400: parse error at char 3" in sight.missed[0]
     assert "none.csv: No such file" in sight.missed[1]
 
@@ -167,9 +174,20 @@ def test_a_prometheus_gives_one_number_per_query(server: str) -> None:
 
 
 def test_a_model_server_tells_shares_of_one_version_or_of_all(server: str) -> None:
-    assert scraped(f"{server}/metrics", "1.0.0").measures == {"error_share": 0.1, "missing.age": 0.2, "score_mean": 0.5}
-    assert scraped(f"{server}/metrics").measures["error_share"] == 0.05
+    one = scraped(f"{server}/metrics", "1.0.0")
+    assert (one.measures, one.bugs) == ({"error_share": 0.1, "missing.age": 0.2, "score_mean.p.1": 0.5}, ())
+    both = scraped(f"{server}/metrics")
+    assert both.measures["error_share"] == 11 / 200
+    assert both.bugs == ("1 answers were not finite",)
     assert scraped(f"{server}/metrics", "9.9.9").measures == {}
+
+
+def test_what_is_read_of_the_model_server_is_what_it_counts() -> None:
+    table = metrics_table()
+    for name, labels in remote._BY.items():
+        family = PREFIX + name.removesuffix("_sum").removesuffix("_count")
+        (row,) = [line for line in table.splitlines() if f"`{family}`" in line]
+        assert all(label in row for label in labels)
 
 
 def test_what_is_no_metrics_page_or_not_there_says_so(server: str) -> None:

@@ -93,6 +93,8 @@ class Log:
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise UnavailableError(f"{path}: {error.strerror}; exposures cannot be written", path=str(path)) from error
+        if sync_s < math.inf:
+            _sync_folder(path.parent)
 
     def add(self, *entries: Entry) -> None:
         """Append entries: all of them or, when the disk is full, none.
@@ -112,7 +114,7 @@ class Log:
     def close(self) -> None:
         """Flush and close the file; a second call does nothing."""
         if self._fd >= 0:
-            if self._sync_s < float("inf"):
+            if self._sync_s < math.inf:
                 with suppress(OSError):  # a device that cannot be flushed
                     os.fdatasync(self._fd)
             os.close(self._fd)
@@ -139,6 +141,16 @@ class Log:
             with suppress(OSError):
                 os.ftruncate(self._fd, before)
             raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a new file's name on the disk, too."""
+    held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # folders that cannot be flushed: /dev
+            os.fsync(held)
+    finally:
+        os.close(held)
 
 
 def _line(entry: Entry) -> bytes:

@@ -86,6 +86,8 @@ def _holding(rules: Rules, state: State, seen: Observation) -> dict[str, float]:
 
 
 def _hindrance(rules: Rules, state: State, seen: Observation) -> str | None:
+    if seen.unknown:
+        return f"but {', '.join(seen.unknown)} was not measured, and tells a fault from a change: none before it is."
     if state.started and (left := rules.cool_down_s - (seen.at - state.started[-1])) > 0:
         return f"but the last training began {told(seen.at - state.started[-1])} ago: none for another {told(left)}."
     window = [at for at in state.started if seen.at - at < rules.budget_s]

@@ -72,7 +72,8 @@ def observe(setting: Retraining, now: float) -> Sight:
     labels = max((one.labels for one in found if one.labels is not None), default=0)
     signs = [sign for bug in setting.bugs if (sign := bug.sign(measures))]
     bugs = (*(bug for one in found for bug in one.bugs), *signs)
-    return Sight(Observation(now, measures, labels, trained_at, bugs), tuple(missed))
+    unknown = tuple(bug.measure for bug in setting.bugs if bug.measure not in measures)
+    return Sight(Observation(now, measures, labels, trained_at, bugs, unknown), tuple(missed))
 
 
 def _drops(measures: dict[str, float]) -> dict[str, float]:

@@ -14,6 +14,17 @@ from plumbline.deployment.core.errors import UnavailableError
 from plumbline.deployment.retraining.tables import Found
 
 TIMEOUT_S = 5.0
+PREFIX = "plumbline_model_"
+FAULTS = frozenset({"failed", "unavailable", "full", "corrupt", "not_finite"})
+"""Outcomes that are the server's or the model's fault; what a caller sent wrong says nothing of either."""
+
+_BY = {
+    "requests_total": ("outcome",),
+    "rows_total": (),
+    "feature_missing_total": ("feature",),
+    "score_sum": ("output", "class"),
+    "score_count": ("output", "class"),
+}
 
 
 def queried(url: str, queries: Mapping[str, str]) -> Found:
@@ -40,11 +51,14 @@ def queried(url: str, queries: Mapping[str, str]) -> Found:
 
 
 def scraped(url: str, version: str | None = None) -> Found:
-    """Read a model server's metrics page, since its start: `error_share`, `score_mean`, `missing.<feature>`.
+    """Read a model server's metrics page, since its start.
+
+    Gives `error_share` (of requests that were the server's to answer), `missing.<feature>` (of rows), and
+    `score_mean.<output>`, with `.<class>` where the output has classes.
 
     Args:
         url: `http://127.0.0.1:8080/metrics`.
-        version: The version that counts; all together by default.
+        version: The version that counts, as the page's label begins; all together by default.
 
     Raises:
         UnavailableError: It does not answer, or not with metrics.
@@ -53,34 +67,29 @@ def scraped(url: str, version: str | None = None) -> Found:
         families = list(text_string_to_metric_families(_get(url, {}).text))
     except ValueError as error:
         raise UnavailableError(f"{url} is no metrics page: {error}") from error
-    sums: defaultdict[str, float] = defaultdict(float)
-    missing: defaultdict[str, float] = defaultdict(float)
+    sums: defaultdict[tuple[str, str], float] = defaultdict(float)
     for sample in (one for family in families for one in family.samples):
-        if version is not None and sample.labels.get("version", version) != version:
-            continue
-        if sample.name == "plumbline_model_feature_missing_total":
-            missing[sample.labels.get("feature", "?")] += sample.value
-        elif sample.name == "plumbline_model_requests_total":
-            sums["failed" if _failed(sample.labels.get("outcome", "")) else "answered"] += sample.value
-        else:
-            sums[sample.name] += sample.value
-    return Found(_shares(sums, missing))
+        name, labels = sample.name.removeprefix(PREFIX), sample.labels
+        if name in _BY and (version is None or labels.get("version", "").split("+")[0] == version):
+            sums[name, ".".join(filter(None, (labels.get(key, "") for key in _BY[name])))] += sample.value
+    broken = sums["requests_total", "not_finite"]
+    return Found(_shares(sums), bugs=(f"{broken:,.0f} answers were not finite",) if broken else ())
 
 
-def _shares(sums: Mapping[str, float], missing: Mapping[str, float]) -> dict[str, float]:
-    measures = {}
-    requests = sums.get("answered", 0.0) + sums.get("failed", 0.0)
-    if requests:
-        measures["error_share"] = sums.get("failed", 0.0) / requests
-        measures |= {f"missing.{feature}": count / requests for feature, count in missing.items()}
-    if scores := sums.get("plumbline_model_score_count", 0.0):
-        measures["score_mean"] = sums.get("plumbline_model_score_sum", 0.0) / scores
-    return measures
+def _shares(sums: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    def by(name: str) -> dict[str, float]:
+        return {part: value for (of, part), value in sums.items() if of == name}
 
-
-def _failed(outcome: str) -> bool:
-    """Return whether the server is to blame; what a caller sent wrong says nothing of the model."""
-    return outcome not in ("", "ok", "invalid", "rejected", "refused")
+    outcomes, rows, scores = by("requests_total"), sum(by("rows_total").values()), by("score_sum")
+    failed = sum(count for outcome, count in outcomes.items() if outcome in FAULTS)
+    answered = outcomes.get("ok", 0.0) + failed
+    measures = {"error_share": failed / answered} if answered else {}
+    if rows:
+        measures |= {f"missing.{feature}": count / rows for feature, count in by("feature_missing_total").items()}
+    counted = by("score_count")
+    return measures | {
+        f"score_mean.{part}": total / counted[part] for part, total in scores.items() if counted.get(part)
+    }
 
 
 def _get(url: str, parameters: dict[str, str]) -> httpx.Response:

@@ -95,6 +95,7 @@ class Observation:
         trained_at: When that version was trained, Unix time.
         bugs: Signs that something is broken rather than changed, each a sentence: a feature that ceased to come,
             answers that are not finite, training and serving that compute a feature differently, a release an hour ago.
+        unknown: Measures that would show a fault and could not be had: who does not know does not train.
     """
 
     at: float
@@ -102,6 +103,7 @@ class Observation:
     labels: int
     trained_at: float
     bugs: tuple[str, ...] = field(default=())
+    unknown: tuple[str, ...] = field(default=())
 
     def value(self, rule: Rule) -> float | None:
         """Return what a rule looks at, or None when it was not measured (NaN is no measurement)."""
