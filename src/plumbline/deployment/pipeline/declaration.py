@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field
 
 from plumbline.deployment.core.errors import InvalidError, NotFoundError
 from plumbline.deployment.pipeline.closed import CLOSED, Name, Place, Wrong, fit
+from plumbline.deployment.pipeline.gates.offered import Limited, settings_of
 from plumbline.deployment.pipeline.gates.offered import gates as offered
-from plumbline.deployment.pipeline.gates.offered import settings_of
 from plumbline.deployment.pipeline.parts import (
     Approval,
     BlueGreen,
@@ -21,7 +21,6 @@ from plumbline.deployment.pipeline.parts import (
     Evaluated,
     GateUse,
     LaneUse,
-    Limited,
     Recent,
     Step,
     Watch,

@@ -13,7 +13,7 @@ from plumbline.deployment.core.durations import told
 from plumbline.deployment.pipeline import parts
 from plumbline.deployment.pipeline.closed import key
 from plumbline.deployment.pipeline.declaration import Declared
-from plumbline.deployment.pipeline.gates.offered import BUILT_IN
+from plumbline.deployment.pipeline.gates.offered import BUILT_IN, Limited
 
 SECTIONS: Mapping[str, type[Any]] = {
     "Top level": Declared,
@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "build and test": parts.Step,
     "evaluation": parts.Evaluated,
     "recent": parts.Recent,
-    "Every gate": parts.Limited,
+    "Every gate": Limited,
     **{f"Gate {name}": kind for name, (_, kind) in BUILT_IN.items()},
     "Blue-green": parts.BlueGreen,
     "Canary": parts.Canary,

@@ -294,15 +294,3 @@ class LaneUse:
         for word in wanted:
             if not getattr(self, word):
                 raise ValueError(f"lane '{self.kind}' needs '{word}'")
-
-
-@dataclass(frozen=True, slots=True)
-class Limited:
-    """What every gate's settings may hold.
-
-    Args:
-        time_limit_s: After this the gate is inconclusive.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    time_limit_s: Seconds = 60.0

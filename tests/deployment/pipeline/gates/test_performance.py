@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plumbline.deployment.core.errors import InvalidError
 from plumbline.deployment.core.gates import Evaluation
+from plumbline.deployment.core.signature import Output
 from plumbline.deployment.core.verdicts import Outcome
 from plumbline.deployment.pipeline.gates.measures import LOWER_IS_BETTER, NEEDS, compare, delong
 from plumbline.deployment.pipeline.gates.performance import performance
@@ -148,3 +152,66 @@ def test_more_rows_than_the_bootstrap_takes_are_thinned_out():
     found = compare("mae", truth, truth + 0.1, truth + 0.1, alpha=0.05, repeats=200, seed=0)
     assert found.better.value == 0
     assert found.candidate.value == pytest.approx(0.1)
+
+
+@pytest.fixture
+def answering(a_situation, a_side):
+    """A candidate alone, whose outputs are others; labels are those of the logistic model."""
+
+    def judge(outputs, after, labels=None, **settings):
+        base = a_situation().candidate.manifest.signature
+        whole = a_situation().evaluation
+        side = a_side("1.0.1", replace(base, outputs=outputs))
+        side.model.after = after
+        evaluation = Evaluation(whole.inputs, whole.labels if labels is None else labels, whole.digest)
+        found = a_situation(candidate=side, production=None, evaluation=evaluation, settings=settings)
+        return list(performance(found))
+
+    return judge
+
+
+def both(answers):
+    return {"probabilities": np.stack([1 - answers["score"], answers["score"]], axis=1)}
+
+
+PROBABILITIES = (Output("probabilities", shape=(2,), classes=("stays", "leaves")),)
+
+
+@pytest.mark.parametrize(("metric", "limit"), [("roc_auc", 0.8), ("accuracy", 0.7), ("f1", 0.6)])
+def test_probabilities_of_all_classes_are_read_by_the_names_of_the_classes(answering, metric, limit):
+    (verdict,) = answering(PROBABILITIES, both, metric=metric, limit=limit)
+    assert verdict.passed
+    turned = (replace(PROBABILITIES[0], classes=("leaves", "stays")),)
+    (verdict,) = answering(turned, both, metric=metric, limit=limit, positive="leaves")
+    assert verdict.outcome is Outcome.FAIL
+
+
+def test_a_class_that_no_output_names_is_told(answering):
+    with pytest.raises(InvalidError, match="names no class 'goes'"):
+        answering(PROBABILITIES, both, metric="roc_auc", limit=0.8, positive="goes")
+
+
+def test_one_score_becomes_a_label_at_one_half(answering):
+    score = (Output("score"),)
+    (verdict,) = answering(score, lambda answers: answers, metric="accuracy", limit=0.7, positive="leaves")
+    assert verdict.passed
+    three = np.resize(np.array(["a", "b", "c"], dtype=object), 1_000)
+    with pytest.raises(InvalidError, match="the labels are no two classes"):
+        answering(score, lambda answers: answers, three, metric="accuracy", limit=0.7)
+
+
+def test_numbers_are_compared_as_numbers(answering):
+    number = (Output("score"),)
+    truth = np.linspace(0, 1, 1_000)
+    (verdict,) = answering(number, lambda _: {"score": truth + 0.01}, truth, metric="mae", limit=0.02)
+    assert verdict.passed
+    (verdict,) = answering(number, lambda _: {"score": truth}, (truth > 0.5).astype(int), metric="roc_auc", limit=0.9)
+    assert verdict.passed
+
+
+def test_where_several_outputs_could_be_meant_the_pipeline_names_one(answering):
+    two = (Output("a"), Output("b"))
+    with pytest.raises(InvalidError, match=r"several outputs could be meant \(a, b\)"):
+        answering(two, lambda _: {}, metric="roc_auc", limit=0.5)
+    with pytest.raises(InvalidError, match="there is no output 'c'; known are a, b"):
+        answering(two, lambda _: {}, metric="roc_auc", limit=0.5, output="c")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from plumbline.deployment.core.errors import InvalidError
 from plumbline.deployment.core.gates import Gate, Situation
+from plumbline.deployment.pipeline.closed import CLOSED, Seconds
 from plumbline.deployment.pipeline.gates.latency import Latency, LatencySettings
 from plumbline.deployment.pipeline.gates.parity import ParitySettings, parity
 from plumbline.deployment.pipeline.gates.performance import PerformanceSettings, performance
@@ -21,6 +25,18 @@ from plumbline.deployment.pipeline.rehearsal import Rehearsal, RehearsalSettings
 
 GROUP = "plumbline.gates"
 """Entry point group: name → a gate, or a class without arguments whose instances are gates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What every gate's settings may hold.
+
+    Args:
+        time_limit_s: After this the gate is inconclusive.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
+    time_limit_s: Seconds = 60.0
 
 
 def _staging(situation: Situation) -> AbstractContextManager[Twin]:
