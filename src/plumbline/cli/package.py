@@ -123,7 +123,8 @@ def _words(body: dict[str, Any]) -> str:
     console = Console(file=sys.stdout, soft_wrap=False, highlight=False)
     with console.capture() as text:
         console.print(table)
-    lines = [f"{body['model']} {body['version']} ({body['digest']}) is in {body['folder']}", "", text.get()]
+    rows = "\n".join(line.rstrip() for line in text.get().splitlines())
+    lines = [f"{body['model']} {body['version']} ({body['digest']}) is in {body['folder']}", "", rows, ""]
     lines += [f"artefact  {body['artefact']['tag']:<16}{body['artefact']['digest']}"]
     if "image" in body:
         lines += [f"image     {body['image']['tag']:<16}{body['image']['digest']}"]

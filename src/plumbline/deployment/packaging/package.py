@@ -15,7 +15,7 @@ from plumbline.deployment.core.encoding import encode
 from plumbline.deployment.core.errors import ConflictError, DeploymentError
 from plumbline.deployment.packaging import containerfile, image, modelpack, sbom
 from plumbline.deployment.packaging.artefact import Source, Stored
-from plumbline.deployment.packaging.descriptors import EMPTY, Descriptor
+from plumbline.deployment.packaging.descriptors import EMPTY, TITLE, Descriptor
 from plumbline.deployment.packaging.layout import Writer
 from plumbline.deployment.packaging.reading import LayerSize, sizes
 from plumbline.deployment.registry.blobs import synced, unwritable
@@ -100,7 +100,7 @@ def _written(
     (folder / SBOM).write_bytes(bill)
     writer.manifest(
         writer.blob(b"{}", EMPTY),
-        [writer.blob(bill, sbom.MEDIA_TYPE)],
+        [writer.blob(bill, sbom.MEDIA_TYPE, **{TITLE: SBOM})],
         tag=None,
         annotations=modelpack.facts(stored),
         artifact_type=sbom.MEDIA_TYPE,
