@@ -72,8 +72,12 @@ def places(value, path=()):
         yield from places(held, (*path, key))
 
 
-@pytest.mark.parametrize("work", [WORK, replace(WORK, previous=None, callers={}, canary_percent=60, replicas=1)])
-@pytest.mark.parametrize("target", TARGETS)
+OTHER = replace(WORK, previous=None, callers={}, canary_percent=60, replicas=1)
+
+
+@pytest.mark.parametrize(
+    ("target", "work"), [*((target, WORK) for target in TARGETS), ("argo-canary", OTHER), ("kserve", OTHER)]
+)
 def test_every_object_is_valid_and_survives_its_own_yaml(target, work):
     objects = render(work, target)
     for document in objects:
