@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need beside Python: a browser, three servers, and on Linux the tools of its network. As root on Debian it is installed, else one sentence says how.
+# What the tests need beside Python: a browser, four servers, and on Linux the tools of its network. As root on Debian it is installed, else one sentence says how.
 set -euo pipefail
 export PATH="$PATH:/usr/sbin:/sbin" # Debian's servers and network tools are there, which is on root's PATH only
 missing=()
@@ -8,6 +8,7 @@ command -v chromium >/dev/null || command -v google-chrome >/dev/null \
 command -v nats-server >/dev/null || missing+=(nats-server)
 command -v haproxy >/dev/null || missing+=(haproxy)
 command -v nginx >/dev/null || missing+=(nginx)
+command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql) # Debian's are not on PATH
 if [ "$(uname)" = Linux ]; then
     command -v unshare >/dev/null || missing+=(util-linux)
     command -v ip >/dev/null || missing+=(iproute2)
@@ -23,7 +24,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     policy=/usr/sbin/policy-rc.d made=
     restore() {
         [ -z "$made" ] || rm -f "$policy"
-        for server in nats-server haproxy nginx; do
+        for server in nats-server haproxy nginx postgresql; do
             case " ${missing[*]} " in *" $server "*) systemctl disable --quiet "$server" 2>/dev/null || true ;; esac
         done
     }

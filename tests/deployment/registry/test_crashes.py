@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,19 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from registry_processes import ran
 from small_artefacts import LOOKING, artefact
 
 from plumbline.deployment.registry import Registry
-
-HERE = Path(__file__).parent
-
-
-def ran(script: str, *arguments: object) -> str:
-    command = [sys.executable, str(HERE / script), *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture

@@ -71,11 +71,12 @@ def register(database: Database, blobs: Blobs, offer: Offer, looking: Looking) -
     _checked(offer)
     with database.reading() as connection:
         known = _known(connection, offer)
-    if known is not None and known.collected_at is None:
-        return _again(known, offer)
+    again = None if known is None else _again(known, offer)
     database.writable()
-    for file in offer.manifest.files:
+    for file in offer.manifest.files:  # those of a known version, too: it may have been damaged
         blobs.put(offer.files[file.path], expect=file.digest, size=file.size)
+    if again is not None and known is not None and known.collected_at is None:
+        return again
     if known is not None:
         return _restored(database, blobs, offer)
     for _ in range(TRIES):
