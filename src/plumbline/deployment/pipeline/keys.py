@@ -66,5 +66,6 @@ def _default(field: dataclasses.Field[Any]) -> str:
     if value is None or value in ((), {}):
         return "none"
     if field.name.endswith("_s"):
-        return f"`{told(typing.cast('float', value)).replace(' ', '')}`"
+        length = typing.cast("float", value)
+        return f"`{told(length).replace(' ', '') if length >= 1 else f'{length * 1e3:g}ms'}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

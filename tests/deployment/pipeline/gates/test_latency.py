@@ -63,6 +63,13 @@ def test_a_noisy_measurement_is_inconclusive(timed):
     assert outcomes(timed(noisy, [1e-3]))["latency/p50"] is Outcome.INCONCLUSIVE
 
 
+def test_nobody_waits_for_microseconds(timed):
+    tiny = timed([30e-6], [8e-6])
+    assert outcomes(tiny) == {"latency/p50": Outcome.PASS, "latency/p99": Outcome.PASS}
+    assert "0.008 ms in production, counted as 1 ms: 0.03 times" in tiny["latency/p50"].sentence
+    assert outcomes(timed([30e-6], [8e-6], negligible=0))["latency/p50"] is Outcome.FAIL
+
+
 def test_one_pause_of_the_machine_does_not_decide(timed):
     assert outcomes(timed([*[1e-3] * 404, 0.5], [1e-3], p99=2.0, calls=400))["latency/p50"] is Outcome.PASS
 

@@ -36,6 +36,7 @@ class LatencySettings:
     Args:
         p50: Largest ratio of the medians, candidate to production.
         p99: Largest ratio of the 99th percentiles.
+        negligible_s: Where production is quicker than this, it counts as this: nobody waits for microseconds.
         at_most_s: Largest 99th percentile of the candidate, in seconds; the only yardstick of a first deployment.
         rows: Per call.
         calls: Of each model.
@@ -46,6 +47,7 @@ class LatencySettings:
     __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     p50: Positive = 1.5
     p99: Positive = 2.0
+    negligible_s: Seconds = 0.001
     at_most_s: Seconds | None = None
     rows: Count = 1
     calls: Annotated[int, Field(strict=True, ge=BLOCKS * 5)] = 400
@@ -76,7 +78,7 @@ class Latency:
         drawn = np.random.default_rng(situation.seed).integers(0, blocks, (REPEATS, blocks))
         if situation.production is not None:
             for name, quantile, limit in (("p50", 0.5, chosen.p50), ("p99", 0.99, chosen.p99)):
-                yield _ratio(name, times, drawn, quantile, limit, chosen.alpha)
+                yield _ratio(name, times, drawn, quantile, limit, chosen)
         if chosen.at_most_s is not None:
             yield _absolute(times[0], drawn, chosen.at_most_s, chosen.alpha)
         elif situation.production is None:
@@ -116,14 +118,22 @@ def _batches(rows: Rows, size: int) -> list[Rows]:
 
 
 def _ratio(
-    name: str, times: NDArray[np.float64], drawn: NDArray[np.int64], quantile: float, limit: float, alpha: float
+    name: str,
+    times: NDArray[np.float64],
+    drawn: NDArray[np.int64],
+    quantile: float,
+    limit: float,
+    chosen: LatencySettings,
 ) -> Verdict:
     new, old = (_quantiles(side, drawn, quantile) for side in times)
-    low, high = np.quantile(new / old, [alpha, 1 - alpha])
+    ratio = new / np.maximum(old, chosen.negligible_s)
+    low, high = np.quantile(ratio, [chosen.alpha, 1 - chosen.alpha])
     mine, theirs = (float(np.quantile(side, quantile)) for side in times)
+    counted = max(theirs, chosen.negligible_s)
+    raised = f", counted as {counted * 1e3:g} ms" if counted > theirs else ""
     sentence = (
-        f"{name} {mine * 1e3:.3g} ms against {theirs * 1e3:.3g} ms in production: {mine / theirs:.2f} times, for sure "
-        f"between {low:.2f} and {high:.2f} (at most {limit:g}, {times[0].size} calls of each)"
+        f"{name} {mine * 1e3:.3g} ms against {theirs * 1e3:.3g} ms in production{raised}: {mine / counted:.2f} times, "
+        f"for sure between {low:.2f} and {high:.2f} (at most {limit:g}, {times[0].size} calls of each)"
     )
     figures: dict[str, Any] = {"candidate_s": mine, "production_s": theirs, "low": float(low), "high": float(high)}
     return Verdict(f"latency/{name}", _outcome(low, high, limit), sentence, {**figures, "limit": limit})
