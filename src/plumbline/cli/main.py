@@ -34,6 +34,12 @@ COMMANDS = {
         "plumbline.cli.package:package",
         "Write a version as OCI artefact and image; prove that it runs.",
     ),
+    "deploy": ("plumbline.cli.deploy:deploy", "Build, test, judge, switch, watch; promote or roll back."),
+    "rollback": ("plumbline.cli.rollback:rollback", "Back to the version before, now."),
+    "deployments": (
+        "plumbline.cli.deployments:deployments",
+        "What was deployed and how it went; approve, override, stop.",
+    ),
     "ab": ("plumbline.cli.ab:ab", "Compare versions on real users: plan, assign, log, decide."),
     "retrain": ("plumbline.cli.retrain:retrain", "Train a model again when the world has changed; say why."),
 }

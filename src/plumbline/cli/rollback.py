@@ -1,0 +1,56 @@
+"""`plumb rollback`: back to the version before, now."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from plumbline.cli.deploy import conclude
+from plumbline.cli.deploying import Voice, by_option, opened, who, with_registry
+from plumbline.cli.refusals import refusals
+
+
+@click.command(epilog="Exit codes: 0 the version serves, 1 it does not, 2 usage.")
+@click.argument("model")
+@click.option("--to", metavar="VERSION", help="Version, or digest; the one that served before by default.")
+@click.option("--why", metavar="TEXT", required=True, help="The reason, for the journal.")
+@by_option
+@with_registry
+@click.option("--alias", default="production", show_default=True, help="The alias that says what serves.")
+@click.option("--admin", multiple=True, metavar="PATH", help="Admin sockets; those of the last deployment by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def rollback(
+    model: str,
+    to: str | None,
+    why: str,
+    by: str | None,
+    registry: str | None,
+    blobs: str | None,
+    alias: str,
+    admin: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Move the alias of MODEL back, and the servers with it.
+
+    What is being deployed is stopped and undone first. Going back twice goes back two versions.
+    """
+    with refusals():
+        from plumbline.deployment.pipeline import recovery
+        from plumbline.deployment.pipeline.parts import LaneUse
+        from plumbline.deployment.pipeline.plan import Plan
+
+        with opened(registry, blobs) as place:
+            store = place.registry
+            before = next((one.plan for one in place.journal.deployments(model) if one.plan.lane is not None), None)
+            lane = None if before is None else before.lane
+            if admin:
+                lane = LaneUse(admin=tuple(str(Path(path).absolute()) for path in admin))
+            wanted = to or recovery.target(store.history(model), alias, store.aliases(model).get(alias))
+            version = store.get(model, wanted).version
+            path = "" if before is None else before.pipeline
+            plan = Plan(model, who(by), why, alias, "rollback", lane=lane, to=version, pipeline=path)
+            make = partial(place.controller, listen=Voice().hear)
+            ends = [recovery.roll_back(place.journal, store, plan, make)]
+    conclude(ends, as_json=as_json)

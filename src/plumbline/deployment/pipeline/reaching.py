@@ -1,0 +1,29 @@
+"""From the lane that a pipeline's file names to one that can be commanded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plumbline.deployment.core.errors import InvalidError
+from plumbline.deployment.core.lanes import Lane
+from plumbline.deployment.lanes.artefact import ArtefactLane
+from plumbline.deployment.pipeline.parts import LaneUse
+
+
+def lane_of(use: LaneUse | None, folder: Path) -> Lane:
+    """Return the lane that a file names.
+
+    Args:
+        use: From the file.
+        folder: Where its relative paths begin.
+
+    Raises:
+        InvalidError: It is none that is switched from here.
+    """
+    if use is None:
+        raise InvalidError("no lane is known: name the servers' admin sockets (--admin PATH)")
+    if use.kind == "artefact":
+        return ArtefactLane([folder / path for path in use.admin])
+    if use.kind == "kubernetes":
+        raise InvalidError("lane 'kubernetes' is switched by the cluster's own controllers, from generated manifests")
+    raise InvalidError("lane 'runtime' needs its process groups, which a file cannot name: use it from Python")
