@@ -14,7 +14,7 @@ _STYLE = """
   --s1: #1f6fc4; --s2: #b45309; --s3: #15803d; --s4: #9d3a8f; --well: #15803d; --ill: #b3261e; --unsure: #8a5a00 }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececf0; --paper: #1a1a1d; --quiet: #a8a8b2; --edge: #43434b;
   --s1: #74b3ff; --s2: #f5a54a; --s3: #5cc58a; --s4: #e08fd3; --well: #5cc58a; --ill: #ff8a80; --unsure: #e5b567 } }
-body { max-width: 44rem; margin: 1.5rem auto; padding: 0 1rem; color: var(--ink); background: var(--paper);
+body { max-width: 48rem; margin: 1.5rem auto; padding: 0 1rem; color: var(--ink); background: var(--paper);
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word }
 h1 { font-size: 1.4rem } h2 { font-size: 1.15rem; margin-top: 2rem } h3 { font-size: 1rem; margin-bottom: .3rem }
 .verdict { border-inline-start: .35rem solid var(--tone); padding-inline-start: .9rem }
@@ -23,8 +23,8 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.15rem; margin-top: 2rem } h3 { font-s
 .continue, .no-gain { --tone: var(--s1) }
 .scroll { overflow-x: auto; margin-bottom: 1rem } .quiet, figcaption { color: var(--quiet); font-size: .9rem }
 .name { margin: 0 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-td, th { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--edge); font-weight: 400; text-align: right;
+table { font-size: .94rem; border-collapse: collapse; font-variant-numeric: tabular-nums }
+td, th { padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--edge); font-weight: 400; text-align: right;
   white-space: nowrap }
 th[scope=row], thead th:first-child { text-align: left } thead th { font-weight: 600 }
 figure { margin: .5rem 0 1.5rem; max-width: 36rem } svg { display: block; width: 100%; height: auto }
@@ -86,7 +86,7 @@ def _effects(report: dict[str, Any]) -> list[str]:
             _STANDINGS[one["role"], one["standing"]],
             _figure(one["control_mean"]),
             _figure(one["treatment_mean"]),
-            _figure(one["difference"], sign=True),
+            "-" if one["difference"] is None else f"{one['difference']:+.3g}",
             "-" if one["low"] is None else f"{one['low']:+.3g} and {one['high']:+.3g}",
         ]
         for one in report["readings"]
