@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tarfile
 import time
@@ -13,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from plumbline.deployment.core.encoding import encode
 from plumbline.deployment.core.errors import CorruptError, DeploymentError, InvalidError, NotFoundError
 from plumbline.deployment.packaging import base as bases
 from plumbline.deployment.packaging import interpreter, libraries, reading
 from plumbline.deployment.packaging.artefact import entries
-from plumbline.deployment.packaging.image import Options
+from plumbline.deployment.packaging.distributions import closure
+from plumbline.deployment.packaging.image import SERVER, Options
 from plumbline.deployment.packaging.installed import Installed
 from plumbline.deployment.packaging.package import package
 from plumbline.deployment.packaging.wheelhouse import Wheelhouse
@@ -232,12 +235,29 @@ def test_systems_without_glibc_or_linux_want_a_base(monkeypatch: pytest.MonkeyPa
         interpreter.collect([])
 
 
-def test_the_environments_own_packages_do_for_the_whole_server(shelf: Any, base: Path) -> None:
-    from plumbline.deployment.packaging.distributions import closure
-    from plumbline.deployment.packaging.image import SERVER
-
-    names = {one.name.lower() for one in closure(Installed(), SERVER)}
-    assert {"onnxruntime", "numpy", "uvloop"} <= names
+def test_the_image_holds_everything_that_the_server_imports(make: Any, tmp_path: Path) -> None:
+    site, model = tmp_path / "site", tmp_path / "model"
+    for path in (site, model):
+        path.mkdir()
+    for one in closure(Installed(), (*SERVER, "plumbline"), leaves=frozenset({"plumbline"})):
+        for inside, source, _ in one.files:
+            top = Path(inside).parts[0]
+            if isinstance(source, Path) and not (site / top).exists():
+                (site / top).symlink_to(str(source).removesuffix(inside) + top)
+    manifest = make.echo(model / "model.onnx")
+    code = f"""
+import sys
+sys.path.append({str(site)!r})
+import pathlib, msgspec
+import plumbline.cli.model_serve, plumbline.deployment.serving.running
+from plumbline.deployment.core.encoding import decode
+from plumbline.deployment.core.manifest import Manifest
+from plumbline.deployment.models import load
+manifest = decode({encode(manifest)!r}, Manifest, "here")
+print(load(pathlib.Path({str(model)!r}), manifest, digest="sha256:" + "0" * 64, threads=1).digest)
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_error_is_a_sentence(shelf: Any, options: Options, tmp_path: Path) -> None:

@@ -52,9 +52,11 @@ def asked_for(files: Iterable[tuple[str, bytes | Path]]) -> list[Library]:
         NotFoundError: A library is not on this system; the sentence names it and who asks for it.
     """
     cache = _cache()
-    binaries = list(_binaries(files))
-    brought = {PurePosixPath(path).name for path, _, _ in binaries}
-    waiting = deque(wish for path, source, data in binaries for wish in _wishes(path, source, data))
+    brought: set[str] = set()
+    waiting: deque[_Wish] = deque()
+    for path, origin, data in _binaries(files):
+        brought.add(PurePosixPath(path).name)
+        waiting.extend(_wishes(path, origin, data))
     waiting.append(_Wish(_LOADED_LATER, "glibc", ()))
     folder = str(cache[_LIBC].parent).lstrip("/")
     found: dict[str, Library] = {}

@@ -6,6 +6,7 @@ published schema.
 
 from __future__ import annotations
 
+import platform
 import uuid
 from collections.abc import Iterable
 from typing import Any, Final
@@ -122,13 +123,12 @@ def _system(built: Built) -> list[dict[str, Any]]:
     if built.interpreter is None:
         return []
     layer = built.layers[0]
-    version = built.entrypoint[0].rpartition("python")[2]
     return [
         {
             "type": "platform",
             "bom-ref": "interpreter",
             "name": "cpython",
-            "version": version,
+            "version": platform.python_version(),
             "hashes": _hashes(layer.diff_id),
             "components": [
                 {"type": "library", "bom-ref": f"system:{one.name}", "name": one.name, "hashes": _hashes(digest)}
