@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import httpx
 
+from plumbline.deployment.core.encoding import decode
+from plumbline.deployment.core.manifest import Manifest
+from plumbline.deployment.registry.store import Registry
+from plumbline.deployment.serving.options import Options
 from plumbline.deployment.serving.process import Server
 
 
@@ -32,3 +36,25 @@ def test_load_and_unload_work_until_a_deployer_rules(options, versions):
         server.ask("prepare", digest=versions[1]["1.0.0"], epoch=1)
         ruled = client.post("/v2/repository/models/churn/load", json={})
         assert (ruled.status_code, ruled.json()["reason"]) == (409, "conflict")
+
+
+def test_versions_of_a_registry_are_served_by_number_and_switched_by_digest(tmp_path, versions):
+    folder = versions[0]
+    with Registry.open(tmp_path / "registry") as registry:
+        for version in ("1.0.0", "1.1.0"):
+            manifest = decode((folder / version / "manifest.json").read_bytes(), Manifest, version)
+            files = {"model.onnx": folder / version / "model.onnx"}
+            registry.register(manifest, files, by="test")
+        stored = {one.version: one.digest for one in registry.versions("churn")}
+        newest = max(stored, key=lambda one: [int(part) for part in one.split(".")])
+    settings = Options(
+        model="churn", registry=str(tmp_path / "registry"), ref="1.0.0", port=0, warmup_s=0.0, drain_grace_s=0.0
+    )
+    with Server(settings, tmp_path) as server:
+        assert server.ask("status")["shares"] == {stored["1.0.0"]: 1.0}
+        server.ask("prepare", digest=stored[newest], epoch=1)
+        server.ask("share", shares={stored[newest]: 1.0}, epoch=1)
+        with httpx.Client(base_url=server.url) as client:
+            assert client.get("/v2/models/churn").headers["x-model-version"].startswith(newest)
+            index = client.post("/v2/repository/index").json()
+            assert [one["version"] for one in index] == ["1.0.0", newest]

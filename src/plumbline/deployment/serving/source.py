@@ -144,7 +144,7 @@ class RegistrySource:
 
     def index(self) -> list[Found]:
         """As `Source` says."""
-        found: list[Found] = self._ask(lambda registry: [_of(one) for one in registry.versions(self._model)])
+        found: list[Found] = self._ask(lambda registry: [_of(one) for one in reversed(registry.versions(self._model))])
         return found
 
     def _ask(self, question: Any) -> Any:
