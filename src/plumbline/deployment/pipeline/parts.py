@@ -100,11 +100,11 @@ class GateUse:
 
 @dataclass(frozen=True, slots=True)
 class BlueGreen:
-    """All requests at once to the new version, while the old one stays loaded.
+    """Half of the requests to the new version while the guards look, half to a fresh copy of the old one; then all.
 
     Args:
         kind: `blue-green`.
-        watch_s: How long the old version stays ready, and the guards look.
+        watch_s: How long the guards look; 0 switches at once, unwatched.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = CLOSED
@@ -252,7 +252,7 @@ class Approval:
     """Whether a person must agree, after the gates and before the first request.
 
     Args:
-        needed: `always`, `inconclusive` (when a gate or the watch could not tell), `major` (when the contract breaks)
+        needed: `always`, `inconclusive` (when a gate could not tell), `major` (when the contract breaks)
             or `never`.
         by: Names of those who may; empty for anybody whom the machine lets in.
         valid_s: How long a request for approval stays open; then the deployment ends.
