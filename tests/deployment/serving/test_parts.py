@@ -99,6 +99,21 @@ def test_each_kind_of_feature_refuses_what_is_not_its_own(more, reason, field, r
     assert (facts["reason"], facts["field"], facts.get("row")) == (reason, field, row)
 
 
+def test_a_matrix_of_numbers_has_no_texts_even_if_their_names_came_before_in_this_order():
+    two = Signature((Feature("months"), Feature("plan", "string")), (Output("y"),))
+    checker = Checker(two, 10)
+    checker.inputs(_request(months=([1], "FP64", [1]), plan=([1], "BYTES", ["gold"])))
+    one = {
+        "name": "x",
+        "shape": [1, 2],
+        "datatype": "FP64",
+        "data": [1, 2],
+        "parameters": {"columns": ["months", "plan"]},
+    }
+    with pytest.raises(InvalidError, match="'plan' is string, but was sent as FP64"):
+        checker.inputs(wire.request_of(wire.encoded({"inputs": [one]})))
+
+
 def test_deeper_lists_must_have_the_shape_they_say():
     deep = Signature((Feature("image", shape=(2, None)),), (Output("y"),))
     inputs, _ = Checker(deep, 10).inputs(_request(image=([1, 2, 2], "FP32", [[[1, 2], [3, 4]]])))

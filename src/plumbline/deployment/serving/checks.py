@@ -35,7 +35,7 @@ class Checker:
         self._order = tuple(self._features)
         self._numbers = {one.name for one in signature.inputs if one.kind != "string" and not one.shape}
         self._max_rows = max_rows
-        self._plans: dict[tuple[str, ...], Columns] = {}
+        self._plans: dict[tuple[tuple[str, ...], int], Columns] = {}
 
     def inputs(self, request: wire.Request) -> tuple[Arrays, int]:
         """Return the model's inputs, defaults filled in, and how many rows there are.
@@ -56,17 +56,29 @@ class Checker:
 
     def _matrix(self, tensor: wire.Tensor) -> tuple[Arrays, int]:
         rows = self._rows(tensor)
-        columns = _column_names(tensor)
         kind = _kind(tensor)
         width = tensor.shape[1]
+        columns = self._columns(tensor, width)
         cells = _sized(tensor, wire.cells_of(tensor, kind, width), rows * width)
-        if kind == "string" or not self._numbers.issuperset(columns):
+        if kind == "string" or ((columns, width) not in self._plans and not self._numbers.issuperset(columns)):
             return self._together({name: (kind, cells[at::width]) for at, name in enumerate(columns)}, rows)
         matrix = _floats(cells, tensor.name).reshape(rows, width)
-        plan = self._plan(columns)
+        plan = self._plan(columns, width)
         if plan.others:
             return plan.with_defaults(plan.checked(matrix), rows), rows
         return plan.checked(matrix), rows
+
+    def _columns(self, tensor: wire.Tensor, width: int) -> tuple[str, ...]:
+        """Return the names of a matrix' columns; those that came before are known to be right."""
+        named = (tensor.parameters or {}).get("columns")
+        if isinstance(named, list) and len(named) == width:
+            columns = tuple(named)
+            try:
+                if (columns, width) in self._plans:
+                    return columns
+            except TypeError:  # lists within: refused below
+                pass
+        return _column_names(tensor)
 
     def _named(self, tensors: list[wire.Tensor]) -> tuple[Arrays, int]:
         if not tensors:
@@ -119,15 +131,15 @@ class Checker:
             return table, rows
         return {**plan.with_defaults(table, rows), **rest}, rows
 
-    def _plan(self, sent: tuple[str, ...], numbers: int | None = None) -> Columns:
+    def _plan(self, sent: tuple[str, ...], numbers: int) -> Columns:
         """Return how to check columns in this order; `sent[:numbers]` are in the matrix."""
-        plan = self._plans.get(sent)
+        plan = self._plans.get((sent, numbers))
         if plan is None:
             for name in sent:
                 self._known(name)
             plan = Columns(self._signature, sent[:numbers], sent)
             if len(self._plans) < PLANS:
-                self._plans[sent] = plan
+                self._plans[sent, numbers] = plan
         return plan
 
     def _known(self, name: str) -> Feature:
