@@ -1,0 +1,77 @@
+"""What the journal refuses, a lease that is lost or renewed, and which version a rollback goes back to."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from deployers import MODEL, Registry, plan
+
+from plumbline.deployment.core.errors import ConflictError, FencedError, InvalidError, NotFoundError, UnavailableError
+from plumbline.deployment.pipeline.journal import Journal
+from plumbline.deployment.pipeline.leasing import Held
+from plumbline.deployment.pipeline.recovery import target
+
+
+def moves(*targets):
+    return [SimpleNamespace(alias="production", source=None, target=one) for one in targets]
+
+
+def test_going_back_twice_goes_back_two_versions() -> None:
+    assert target(moves("1.0.0", "1.1.0", "2.0.0"), "production", "2.0.0") == "1.1.0"
+    assert target(moves("1.0.0", "1.1.0", "2.0.0", "1.1.0"), "production", "1.1.0") == "1.0.0"
+    with pytest.raises(NotFoundError, match="no version served before"):
+        target(moves("1.0.0"), "production", "1.0.0")
+    with pytest.raises(InvalidError, match="points at nothing"):
+        target([], "production", None)
+
+
+def test_the_journal_refuses_an_older_epoch_what_is_over_and_what_it_does_not_know(quick_folder) -> None:
+    journal = Journal(quick_folder / "deployments.db")
+    one = journal.begin(plan())
+    journal.append(one.id, "build", "intent", {}, epoch=4)
+    with pytest.raises(FencedError, match="epoch 4 has written, this deployer has 3"):
+        journal.append(one.id, "build", "done", {}, epoch=3)
+    journal.append(one.id, "build", "failed", {"result": "fail"}, epoch=4, ended="rejected")
+    with pytest.raises(ConflictError, match="is over: rejected"):
+        journal.append(one.id, "test", "intent", {}, epoch=5)
+    for ask in (lambda: journal.get("x-1"), lambda: journal.append("x-1", "build", "intent", {})):
+        with pytest.raises(NotFoundError, match="there is no deployment 'x-1'"):
+            ask()
+    journal.close()
+
+
+def test_a_journal_that_cannot_be_opened_says_why(quick_folder) -> None:
+    (quick_folder / "file").write_text("no database, and no folder")
+    with pytest.raises(UnavailableError, match="cannot be journalled"):
+        Journal(quick_folder / "file" / "deployments.db")
+    with pytest.raises(UnavailableError, match="cannot be used"):
+        Journal(quick_folder / "file")
+    with pytest.raises(InvalidError, match="SQLite"):
+        Journal("mysql://somewhere")
+
+
+def test_a_lease_is_renewed_while_it_is_held_and_its_loss_is_noticed() -> None:
+    asked, taken = threading.Event(), threading.Event()
+
+    class Watched(Registry):
+        def renew(self, lease, ttl_s, /):
+            if not asked.is_set():
+                asked.set()
+                raise UnavailableError("busy")
+            try:
+                return super().renew(lease, ttl_s)
+            except FencedError:
+                taken.set()
+                raise
+
+    registry = Watched()
+    with Held(registry, MODEL, "churn-1@here", 0.01) as held:
+        assert asked.wait(30)
+        held.check()
+        registry.epoch += 1  # somebody took over
+        assert taken.wait(30)
+        held._thread.join()
+        with pytest.raises(FencedError):
+            held.check()
