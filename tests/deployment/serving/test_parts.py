@@ -27,8 +27,9 @@ from plumbline.deployment.core.manifest import Golden
 from plumbline.deployment.core.model import Table
 from plumbline.deployment.core.signature import Feature, Output, Signature
 from plumbline.deployment.serving import golden, metrics, options, split, wire
-from plumbline.deployment.serving.checks import Checker, finite
+from plumbline.deployment.serving.checks import Checker
 from plumbline.deployment.serving.fence import Fence
+from plumbline.deployment.serving.finite import finite
 from plumbline.deployment.serving.loading import loader_of
 from plumbline.deployment.serving.options import Options
 from plumbline.deployment.serving.recent import Recent

@@ -189,17 +189,6 @@ class Checker:
         return plan.checked(_floats(cells, tensor.name).reshape(-1, 1)).matrix.reshape(tensor.shape)
 
 
-def finite(outputs: Mapping[str, NDArray[np.generic]]) -> str | None:
-    """Return the name of an output that holds NaN, an infinity or nothing where a value belongs; None if all are."""
-    for name, array in outputs.items():
-        if array.dtype.kind == "f":
-            if not np.isfinite(array).all():
-                return name
-        elif array.dtype.kind == "O" and any(one is None for one in array.ravel()):
-            return name
-    return None
-
-
 def _floats(cells: list[Any], field: str) -> NDArray[np.float64]:
     try:
         return np.array(cells, dtype=np.float64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from plumbline.deployment.core.errors import DeploymentError, InvalidError
 from plumbline.deployment.serving import wire
-from plumbline.deployment.serving.checks import finite
+from plumbline.deployment.serving.finite import finite
 from plumbline.deployment.serving.recent import Recent
 from plumbline.deployment.serving.slots import Slot, Slots
 

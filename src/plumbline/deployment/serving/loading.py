@@ -16,7 +16,8 @@ from plumbline.deployment.core.lanes import version_of
 from plumbline.deployment.core.model import Arrays, Model, Table
 from plumbline.deployment.serving import golden
 from plumbline.deployment.serving.batching import Room, Runner
-from plumbline.deployment.serving.checks import Checker, finite
+from plumbline.deployment.serving.checks import Checker
+from plumbline.deployment.serving.finite import finite
 from plumbline.deployment.serving.options import Options
 from plumbline.deployment.serving.pace import Pace
 from plumbline.deployment.serving.slots import Slot

@@ -153,7 +153,7 @@ def _mistyped(tensor: Tensor, sentence: str, width: int) -> InvalidError:
 def answer(
     model: str, version: str, request: Request, outputs: Arrays, names: tuple[str, ...], kinds: dict[str, Kind]
 ) -> bytes:
-    """Return the body of an inference response; all numbers are finite (`checks.finite`)."""
+    """Return the body of an inference response; all numbers are finite (`finite.finite`)."""
     tensors = []
     for name in names:
         array = outputs[name]
