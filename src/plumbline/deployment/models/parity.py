@@ -111,7 +111,7 @@ def _difference(expected: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64
     """One number per row."""
     if expected.dtype.kind != "f":
         unlike = np.asarray(expected.reshape(len(expected), -1) != got.reshape(len(got), -1))
-        return unlike.any(axis=1).astype(np.float64)
+        return np.asarray(unlike.any(axis=1), dtype=np.float64)
     here = expected.astype(np.float64).reshape(len(expected), -1)
     there = got.astype(np.float64).reshape(len(got), -1)
     scaled = np.abs(here - there) / np.maximum(1.0, np.abs(here))

@@ -49,7 +49,7 @@ def _filled(feature: Feature, values: Any, n_rows: int) -> NDArray[np.generic]:
     if values is None:
         if feature.required:
             raise InvalidError(f"input '{feature.name}' is required and was not sent", field=feature.name, row=None)
-        values = np.full(n_rows, ABSENT, dtype=object)
+        values = [ABSENT] * n_rows
     return column(feature, values)
 
 

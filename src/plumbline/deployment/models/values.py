@@ -47,16 +47,19 @@ def _array(feature: Feature, values: Any) -> NDArray[np.generic]:
         values = values.to_numpy()
     if isinstance(values, np.ndarray):
         return values
-    try:
-        if feature.shape:
-            return np.asarray([feature.default if one is ABSENT else one for one in values], dtype=object)
-        array = np.empty(len(values), dtype=object)
-        array[:] = values
-    except ValueError as error:
-        raise InvalidError(
-            f"input '{feature.name}' has rows of different shapes", field=feature.name, row=None
-        ) from error
+    if feature.shape:
+        blank = np.full([length or 1 for length in feature.shape], feature.default, dtype=object).tolist()
+        rows = [blank if one is ABSENT else one for one in values]
+        if len({np.shape(one) if isinstance(one, np.ndarray) else _shape(one) for one in rows}) > 1:
+            raise InvalidError(f"input '{feature.name}' has rows of different shapes", field=feature.name, row=None)
+        return np.asarray(rows, dtype=object)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
     return array
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return (len(value), *_shape(value[0])) if isinstance(value, list | tuple) and value else ()
 
 
 def _shaped(feature: Feature, array: NDArray[np.generic]) -> NDArray[np.generic]:
