@@ -322,3 +322,15 @@ def test_large_integers_are_given_in_float64(tmp_path: Path) -> None:
     assert told[0].kept.precision == "float64"
     assert "float64 inputs" in told[0].sentence()
     assert told[0].attempts[0].parity.row["at"] >= 1_700_000_000
+
+
+def test_missing_strings_reach_scikit_learn_as_missing(tmp_path: Path) -> None:
+    import pandas as pd
+    from sklearn.preprocessing import OneHotEncoder
+
+    frame = pd.DataFrame({"plan": pd.Series(["free", "paid", np.nan] * 10, dtype=object)})
+    fitted = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(frame, frame["plan"].isna())
+    manifest, _ = pack(fitted, frame, model="m", folder=tmp_path)
+    model = load(tmp_path, manifest, digest="")
+    answers = model.predict(prepare(model.signature, [{"plan": None}, {"plan": "free"}]))
+    assert answers["label"].tolist() == [True, False]
