@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from plumbline.cli.model_exchange import export, import_
 from plumbline.cli.model_reading import history, listed, show, verify
 from plumbline.cli.model_serve import serve
 from plumbline.cli.model_writing import alias, collect, get, promote, register, sign
@@ -14,5 +15,5 @@ def model() -> None:
     """Register, find, serve and move versions of models."""
 
 
-for command in (register, listed, show, get, alias, promote, history, sign, verify, collect, serve):
+for command in (register, listed, show, get, alias, promote, history, sign, verify, collect, import_, export, serve):
     model.add_command(command)

@@ -65,7 +65,7 @@ def register(folder: Path, claim: str | None, by: str | None, as_json: bool, **w
 @registry_options
 def get(model: str, folder: Path, **where: Any) -> None:
     """Write MODEL@REF into FOLDER: its files, each checked, its manifest and its signatures."""
-    name, ref = _named(model)
+    name, ref = named(model)
     with opened(**where, read_only=True) as registry:
         click.echo(registry.materialise(name, ref, folder))
 
@@ -103,7 +103,7 @@ def alias(model: str, name: str, to: str | None, remove: bool, **given: Any) -> 
 @registry_options
 def promote(model: str, name: str, **given: Any) -> None:
     """Point `production` at MODEL@REF, without gates and without servers: for registries that others deploy from."""
-    which, ref = _named(model)
+    which, ref = named(model)
     with opened(given["url"], given["blobs"]) as registry:
         _move(registry, which, name, ref, given)
 
@@ -115,7 +115,7 @@ def promote(model: str, name: str, **given: Any) -> None:
 @registry_options
 def sign(model: str, key: Path, by: str | None, **where: Any) -> None:
     """Sign every file and the manifest of MODEL@REF (OpenSSF model signing); the signature goes where they go."""
-    name, ref = _named(model)
+    name, ref = named(model)
     with opened(**where) as registry:
         version = registry.get(name, ref).version
         click.echo(f"{name} {version} is signed by key {registry.sign(name, version, key, by=whoever(by))}")
@@ -167,7 +167,12 @@ def _move(registry: Registry, model: str, name: str, to: str | None, given: dict
     click.echo(f"{model}: {name} points at {done.target or NOTHING}, before at {done.source or NOTHING}")
 
 
-def _named(model: str) -> tuple[str, str]:
+def named(model: str) -> tuple[str, str]:
+    """Split MODEL@REF.
+
+    Raises:
+        click.UsageError: It names no version.
+    """
     name, _, ref = model.partition("@")
     if not ref:
         raise click.UsageError("name a version, an alias or a digest: MODEL@REF")
