@@ -102,6 +102,9 @@ def test_limits_never_exceed_what_the_process_may_have(monkeypatch):
         ("os.rename", ("a", "b", -1, -1), True),
         ("socket.connect", (None, ("127.0.0.1", 1)), True),
         ("subprocess.Popen", ("sh", [], None, None), True),
+        ("sqlite3.connect", ("/srv/registry.db",), False),
+        ("sqlite3.connect", ("file:///srv/registry.db?mode=rw",), False),
+        ("sqlite3.connect", ("file:///srv/registry.db?mode=ro",), True),
     ],
 )
 def test_the_hook_refuses_what_changes_anything(event, arguments, judging):
@@ -117,6 +120,7 @@ def test_the_hook_refuses_what_changes_anything(event, arguments, judging):
         ("open", (3, "w", os.O_WRONLY), True),
         ("open", ("/proc/self/stat", None, None), True),
         ("socket.connect", (None, ("127.0.0.1", 1)), False),
+        ("sqlite3.connect", ("file:///srv/registry.db?mode=ro&immutable=1",), False),
         ("import", ("json", None, None, None, None), True),
     ],
 )

@@ -31,7 +31,7 @@ _KILL = 9
 
 _WRITING = frozenset(
     {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
-     "os.utime", "os.setxattr", "os.removexattr", "shutil.rmtree", "shutil.move", "shutil.copyfile", "sqlite3.connect"}
+     "os.utime", "os.setxattr", "os.removexattr", "shutil.rmtree", "shutil.move", "shutil.copyfile"}
 )  # fmt: skip
 _ACTING = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.kill", "os.killpg",
@@ -163,10 +163,20 @@ def forbidder(*, judging: Callable[[], bool]) -> Callable[[str, tuple[Any, ...]]
                 and not isinstance(path, int)
             ):
                 raise ForbiddenError(f"it tried to open {Path(os.fsdecode(path))} for writing; a diagnostic only reads")
-        elif event in _WRITING or (event in _ACTING and judging()):
+        elif (
+            event in _WRITING
+            or (event in _ACTING and judging())
+            or (event == "sqlite3.connect" and (judging() or not _reads(arguments[0])))
+        ):
             raise ForbiddenError(f"it called {event}; a diagnostic judges evidence and does nothing else")
 
     return hook
+
+
+def _reads(database: Any) -> bool:
+    """Return whether SQLite is asked to open a database for reading only: evidence lies in some."""
+    scheme, _, rest = str(database).partition(":")
+    return scheme == "file" and "mode=ro" in rest.partition("?")[2].split("&")
 
 
 def _libc() -> Any:

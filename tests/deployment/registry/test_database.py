@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import sqlite3
 import threading
 
@@ -79,6 +80,17 @@ def test_a_registry_on_a_disk_that_cannot_be_written_is_read(ship, registry, tmp
     monkeypatch.setattr(os, "access", lambda *_: False)
     with Registry.open(tmp_path / "registry", read_only=True) as reader:
         assert reader.models() == ("churn",)
+
+
+def test_a_process_that_may_let_no_file_grow_reads_a_registry_whose_log_is_empty(ship, registry, tmp_path, monkeypatch):
+    ship(b"1")
+    registry.close()
+    (tmp_path / "registry" / "registry.db-wal").touch()  # as a reader that was the last to close leaves it
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (0, 0))
+    before = sorted((tmp_path / "registry").iterdir())
+    with Registry.open(tmp_path / "registry", read_only=True) as reader:
+        assert reader.models() == ("churn",)
+    assert sorted((tmp_path / "registry").iterdir()) == before
 
 
 def test_what_is_no_registry_is_told(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import sqlite3
 import weakref
 from collections.abc import Iterator
@@ -183,7 +184,7 @@ def _sqlite(folder: Path, *, read_only: bool) -> Engine:
             ) from error
     mode = "rwc"
     if read_only:  # where nothing can be written, there is no other writer to look out for
-        mode = "ro" if os.access(folder, os.W_OK) else "ro&immutable=1"
+        mode = "ro" if _shared(folder) else "ro&immutable=1"
     where = f"{path.absolute().as_uri()}?mode={mode}"
     # Idle connections are kept: the last one that closes copies the log into the file, which costs as much as a write.
     engine = create_engine(
@@ -194,6 +195,17 @@ def _sqlite(folder: Path, *, read_only: bool) -> Engine:
     event.listen(engine, "connect", _durable)
     _ENGINES.add(engine)
     return engine
+
+
+def _shared(folder: Path) -> bool:
+    """Return whether a reader takes part in SQLite's locking: for that it writes to a small file of its own.
+
+    A process that may let no file grow (a diagnostic) can only where another has the database open. It needs to only
+    where the log holds something; else all is in the database itself.
+    """
+    growing = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0
+    log = folder / f"{DATABASE}-wal"
+    return os.access(folder, os.W_OK) and (growing or (log.exists() and log.stat().st_size > 0))
 
 
 _ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
