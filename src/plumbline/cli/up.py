@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Private key, PEM.")
 @click.option("--site", type=click.Path(path_type=Path), help="Folder of the built site.")
+@click.option(
+    "--registry",
+    metavar="URL",
+    default="",
+    help="Model registry that is shown first.  [default: $PLUMBLINE_REGISTRY, or the state folder's]",
+)
 @click.option("--lab/--no-lab", default=True, show_default=True, help="Start the healthy lab as the default target.")
 @click.pass_obj
 def up(
@@ -40,6 +46,7 @@ def up(
     tls_cert: str | None,
     tls_key: str | None,
     site: Path | None,
+    registry: str,
     lab: bool,
 ) -> None:
     """Serve site, search, diagnostics and lab; Ctrl-C ends all of it."""
@@ -61,6 +68,7 @@ def up(
         names=frozenset(name.lower() for name in names),
         token=token or secrets.token_urlsafe(32),
         login=not is_loopback(host),
+        registry=registry,
     )
     with ExitStack() as stack:
         listener = stack.enter_context(listen(host, port))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
@@ -16,12 +14,13 @@ from plumbline.streaming.probes.adminclient import AdminError
 from plumbline.streaming.probes.live import Look, as_json, between, look
 from plumbline.web.diagnostics_api import check_target
 from plumbline.web.errors import Refusal
+from plumbline.web.watching import Shared, closing
 
 PERIOD_S = 1.0
 WATCHERS = 32  # pages at one time, of all targets together
 
 
-class Gauge:
+class Gauge(Shared):
     """Looks at one target as long as somebody watches.
 
     Args:
@@ -31,46 +30,20 @@ class Gauge:
     """
 
     def __init__(self, target: str, read: Callable[[], Look], period_s: float = PERIOD_S) -> None:
+        super().__init__(self._event, period_s)
         self.target = target
-        self.watchers = 0
         self._read = read
-        self._period_s = period_s
-        self._event = ""
-        self._fresh = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
+        self._before: Look | None = None
 
-    async def follow(self) -> AsyncIterator[str]:
-        """Yield one event per look, the newest ones only: a page that is slow skips some."""
-        self.watchers += 1
-        if self._task is None:
-            self._task = asyncio.create_task(self._look())
+    def _event(self) -> str:
         try:
-            yield "retry: 2000\n\n"
-            while True:
-                async with self._fresh:
-                    await self._fresh.wait()
-                    event = self._event
-                yield event
-        finally:
-            self.watchers -= 1
-            if not self.watchers and self._task is not None:
-                self._task.cancel()
-                self._task = None
-
-    async def _look(self) -> None:
-        before: Look | None = None
-        while True:
-            try:
-                now = await asyncio.to_thread(self._read)
-                body = {"target": self.target, "workers": as_json(between(before, now))}
-                before = now
-            except (AdminError, TargetError, Refusal) as error:
-                body = {"target": self.target, "absent": said(error)}
-                before = None
-            async with self._fresh:
-                self._event = f"event: look\ndata: {json.dumps(body)}\n\n"
-                self._fresh.notify_all()
-            await asyncio.sleep(self._period_s)
+            now = self._read()
+            body = {"target": self.target, "workers": as_json(between(self._before, now))}
+            self._before = now
+        except (AdminError, TargetError, Refusal) as error:
+            body = {"target": self.target, "absent": said(error)}
+            self._before = None
+        return f"event: look\ndata: {json.dumps(body)}\n\n"
 
 
 def routes() -> APIRouter:
@@ -112,10 +85,3 @@ def look_at(target: str) -> Look:
 def said(error: Exception) -> str:
     """Return what is wrong, and what to do if that is known."""
     return f"{error.sentence}; {error.hint}" if isinstance(error, Refusal) else str(error)
-
-
-async def closing(events: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Pass events on, and close their source as soon as the reader is gone."""
-    async with contextlib.aclosing(events):  # type: ignore[type-var]  # an async generator, as all of ours are
-        async for event in events:
-            yield event

@@ -25,6 +25,7 @@ class WebSettings:
         starts_per_minute: Runs that may be started per minute.
         kept_runs: Finished runs whose report stays readable.
         jobs: Diagnostic workers that are started ahead.
+        registry: Model registry that is shown first; empty for `$PLUMBLINE_REGISTRY`, or the state folder's.
     """
 
     site: Path
@@ -37,6 +38,7 @@ class WebSettings:
     starts_per_minute: int = 30
     kept_runs: int = 50
     jobs: int = 2
+    registry: str = field(default="", repr=False)  # a database's address may hold a password
 
     @property
     def allowed_names(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ whether the effect happened, and asks the world.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     select,
     update,
 )
@@ -125,16 +127,19 @@ class Journal:
     Args:
         url: A file for SQLite, or `postgresql://…`.
         clock: Unix time in seconds.
+        read_only: Change nothing, and make nothing: one that is not there yet holds no deployment.
 
     Raises:
         UnavailableError: It cannot be opened.
     """
 
-    def __init__(self, url: str | Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str | Path, clock: Callable[[], float] = time.time, *, read_only: bool = False) -> None:
         self._clock = clock
-        self._engine = _engine(str(url))
+        self._engine = _engine(str(url), read_only=read_only)
         with self._told():
-            _TABLES.create_all(self._engine)
+            self._empty = read_only and not inspect(self._engine).has_table(_DEPLOYMENTS.name)
+            if not read_only:
+                _TABLES.create_all(self._engine)
 
     def begin(self, plan: Plan) -> Deployment:
         """Write down a new deployment and return it."""
@@ -220,6 +225,8 @@ class Journal:
         self._engine.dispose()
 
     def _deployments(self, *wanted: Any) -> list[Deployment]:
+        if self._empty:
+            return []
         query = select(_DEPLOYMENTS).where(*wanted).order_by(_DEPLOYMENTS.c.number.desc())
         with self._told(), self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
@@ -262,12 +269,17 @@ def _writable(connection: Connection, deployment: str, epoch: int, newest: int) 
         raise ConflictError(f"deployment '{deployment}' is over: {row.ended}", id=deployment, ended=row.ended)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, *, read_only: bool) -> Engine:
     if "://" in url:
         if not url.startswith(("postgresql://", "postgres://")):
             raise InvalidError("a journal lives in a file (SQLite) or in Postgres")
         return create_engine("postgresql+psycopg://" + url.partition("://")[2], pool_pre_ping=True)
     path = Path(url).expanduser()
+    if read_only:
+        where = f"{path.absolute().as_uri()}?mode=ro"
+        return create_engine(
+            "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(where, uri=True, timeout=WAIT_S)
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
