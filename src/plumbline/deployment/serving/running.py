@@ -8,11 +8,13 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -54,7 +56,7 @@ class Running(uvicorn.Server):
         fence = Fence(None if options.admin is None else Path(options.admin + ".epoch"))
         self.desk = Desk(options, slots, loading, fence, room, Recent(options.recent_rows), self.leave)
         self._telemetry = tracing.from_environment()
-        app: Any = App(self.desk, Probe(slots), self._telemetry)
+        app = App(self.desk, Probe(slots), self._telemetry)
         super().__init__(_config(options, app))
         self._admin = None if options.admin is None else Admin(Path(options.admin), self.desk)
         self._leaving: asyncio.Task[None] | None = None
@@ -113,12 +115,28 @@ class Running(uvicorn.Server):
 
     async def _linger(self) -> None:
         """Close the door, and let those who just came through it ask once."""
-        for server in self.servers:
-            server.close()
         loop = asyncio.get_running_loop()
+        for server in self.servers:
+            doors = [socket.socket(fileno=os.dup(one.fileno())) for one in server.sockets]
+            server.close()
+            for door in doors:
+                await self._let_in(door)
         until = loop.time() + LINGER_S
         while any(map(fresh, self.server_state.connections)) and loop.time() < until:  # noqa: ASYNC110 - as above
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _let_in(self, door: socket.socket) -> None:
+        """Take the connections that the kernel has accepted already: it would reset them when the door closes."""
+        made_by: Any = self.config.http_protocol_class
+        make = partial(made_by, config=self.config, server_state=self.server_state, app_state={})
+        accepted = []
+        with door:
+            door.setblocking(False)
+            with contextlib.suppress(OSError):  # nobody waits any more, or there is no descriptor left
+                while True:
+                    accepted.append(door.accept()[0])
+        for one in accepted:
+            await asyncio.get_running_loop().connect_accepted_socket(make, one)
 
     async def _begin(self) -> None:
         options, desk = self.options, self.desk
@@ -166,13 +184,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _config(options: Options, app: Any) -> uvicorn.Config:
+def _config(options: Options, app: App) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        cast(Any, app),  # whose messages are plain dictionaries
         host=options.host,
         port=options.port,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=protocol(options.max_connections, options.request_s),
+        http=cast(Any, protocol(options.max_connections, options.request_s, app.infer_path, app.begin)),
         ws="none",
         lifespan="off",
         log_config=None,
