@@ -96,7 +96,7 @@ def analyse(plan: Plan, log: Read | Compiled, now: float | None = None) -> Analy
     known = log if isinstance(log, Compiled) else compiled(plan, log)
     at = known.ends_at if now is None else now
     until = float("inf") if at is None else at
-    whole, parts = known.balance(until), dict(_parts(plan, known.of))
+    whole, parts = known.balance(until), dict(uneven_parts(plan, known.of))
     sizes, crossed = whole.observed, len(known.of.crossed)
     if void := _void(plan, known.of, whole, parts):
         sentence = f"{void}. Whatever the metrics say, it is not the models that they compare."
@@ -109,7 +109,7 @@ def analyse(plan: Plan, log: Read | Compiled, now: float | None = None) -> Analy
     return Analysis(advice, sentence, at, whole, parts, sizes, crossed, readings, known.torn)
 
 
-def _parts(plan: Plan, of: Units) -> Iterator[tuple[str, Balance]]:
+def uneven_parts(plan: Plan, of: Units) -> Iterator[tuple[str, Balance]]:
     """Yield the parts of the population in which the arms are not as large as planned."""
     counts: dict[str, list[int]] = {}
     for arm, dimensions in zip(of.arms, of.dimensions, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plumbline.lab.parts.clock import Clock
 from plumbline.lab.parts.cpu import Cpu
+from plumbline.lab.parts.declared import Declared
 from plumbline.lab.parts.disk import Disk
 from plumbline.lab.parts.dns import Dns
 from plumbline.lab.parts.models import Models
@@ -13,4 +14,4 @@ from plumbline.lab.parts.part import Part
 from plumbline.lab.parts.server import Server
 from plumbline.lab.parts.tls import Tls
 
-__all__ = ["Clock", "Cpu", "Disk", "Dns", "Models", "Nats", "Node", "Part", "Server", "Tls"]
+__all__ = ["Clock", "Cpu", "Declared", "Disk", "Dns", "Models", "Nats", "Node", "Part", "Server", "Tls"]

@@ -1,0 +1,1 @@
+"""Readings that diagnostics take of models, registries and servers, on any platform."""
