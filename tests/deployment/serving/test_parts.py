@@ -135,7 +135,7 @@ def test_outputs_that_are_no_finite_values_are_found():
 def test_answers_carry_the_types_that_the_model_gave():
     arrays = {"n": np.array([1], dtype=np.int32), "b": np.array([True]), "s": np.array(["x"], dtype=object)}
     kinds: dict[str, Any] = {"n": "int", "b": "bool", "s": "string"}
-    body = wire.answer("m", "1.0.0+a", _request(), arrays, ("n", "b", "s"), kinds).decode()
+    body = wire.answer("m", "1.0.0+a", None, arrays, ("n", "b", "s"), kinds).decode()
     assert [word for word in ("INT32", "BOOL", "BYTES") if word in body] == ["INT32", "BOOL", "BYTES"]
 
 

@@ -67,6 +67,14 @@ class OnnxModel:
                 file=path.name,
             )
         self._outputs = [output.name for output in signature.outputs]
+        self._promised = [
+            (
+                one.name,
+                tuple(-1 if length is None else length for length in one.shape),
+                None if one.kind == "float" else np.dtype(DTYPES[one.kind]),
+            )
+            for one in signature.outputs
+        ]
         given = [one.name for one in session.get_outputs()]
         for name in self._outputs:
             if name not in given:
@@ -97,12 +105,12 @@ class OnnxModel:
         except Exception as error:  # the runtime's exceptions share no base
             said = f"ONNX Runtime refused the batch: {_first_line(error)}"
             raise DeploymentError(said, digest=self._digest) from error
-        n_rows = len(next(iter(inputs.values())))
+        n_rows = len(inputs.matrix) if isinstance(inputs, Table) else len(next(iter(inputs.values())))
         return {
-            output.name: np.asarray(answer)
-            .reshape(n_rows, *(-1 if one is None else one for one in output.shape))
-            .astype(DTYPES[output.kind] if output.kind != "float" else np.asarray(answer).dtype, copy=False)
-            for output, answer in zip(self._signature.outputs, answers, strict=True)
+            name: answer
+            if answer.shape == (n_rows, *shape) and (dtype is None or answer.dtype == dtype)
+            else _fitted(answer, n_rows, shape, dtype)
+            for (name, shape, dtype), answer in zip(self._promised, answers, strict=True)
         }
 
     def close(self) -> None:
@@ -124,6 +132,12 @@ class OnnxModel:
             array = inputs[name].astype(dtype, copy=False)
             feed[name] = array.reshape(-1, 1) if array.ndim == 1 and self._ranks[name] == _MATRIX else array
         return feed
+
+
+def _fitted(answer: Any, n_rows: int, shape: tuple[int, ...], dtype: np.dtype[Any] | None) -> NDArray[np.generic]:
+    """Return what the runtime answered in the signature's shape and type; a float output keeps its precision."""
+    array: NDArray[np.generic] = np.asarray(answer)
+    return array.reshape(n_rows, *shape).astype(array.dtype if dtype is None else dtype, copy=False)
 
 
 def _opened(path: Path, threads: int | None) -> Any:

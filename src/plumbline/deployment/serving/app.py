@@ -10,7 +10,8 @@ from plumbline.deployment.core.errors import DeploymentError, NotFoundError, Una
 from plumbline.deployment.serving import wire
 from plumbline.deployment.serving.bodies import GoneError, Receive, body_of
 from plumbline.deployment.serving.desk import Desk
-from plumbline.deployment.serving.inferring import Answer, Asked, Inferring, refusal
+from plumbline.deployment.serving.direct import BEGUN
+from plumbline.deployment.serving.inferring import Answer, Asked, Begun, Inferring, refusal
 from plumbline.deployment.serving.metrics import CONTENT_TYPE, Metrics
 from plumbline.deployment.serving.readiness import Probe, Readiness
 from plumbline.deployment.serving.tracing import Telemetry
@@ -47,7 +48,7 @@ class App:
         refused: dict[str, int] = {}
         self._inferring = Inferring(self._model, desk.slots, desk.recent, refused)
         self._metrics = Metrics(desk, refused)
-        self._infer_path = f"/v2/models/{self._model}/infer"
+        self.infer_path = f"/v2/models/{self._model}/infer"
         self._plain: dict[str, Callable[[], Awaitable[Answer]]] = {
             "/v2": self._server,
             "/v2/health/live": self._live,
@@ -60,7 +61,7 @@ class App:
         if scope["type"] != "http":
             return
         try:
-            if scope["path"] == self._infer_path and scope["method"] == "POST":
+            if scope["path"] == self.infer_path and scope["method"] == "POST":
                 answer = await self._infer(scope, receive, None)
             else:
                 answer = await self._routed(scope, receive)
@@ -77,7 +78,16 @@ class App:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
+    def begin(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> Answer | Begun | None:
+        """Answer an inference request that was read already, or begin to; None: call the application with it."""
+        if self._desk.draining or self._telemetry is not None or len(body) > self._desk.options.max_body:
+            return None
+        return self._inferring.begin(body, self._asked(headers, None))
+
     async def _infer(self, scope: Scope, receive: Receive, ref: str | None) -> Answer:
+        begun = scope.get(BEGUN)
+        if begun is not None:
+            return await self._inferring.finish(begun)
         asked = self._asked(scope["headers"], ref)
         options = self._desk.options
         body = await body_of(receive, options.max_body)

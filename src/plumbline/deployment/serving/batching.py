@@ -22,6 +22,8 @@ from plumbline.deployment.serving.pace import Pace
 
 Outputs = dict[str, NDArray[np.generic]]
 QUICK_S = 0.0005  # a prediction below this is cheaper on the loop than the way to a thread and back
+SAMPLE = 8  # one in so many quick predictions is timed by itself
+SLOW = 2  # requests in a row that were not quick: the model is not
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class Runner:
         self._batch_rows = batch_rows
         self._parallel = parallel
         self._busy = 0
+        self._slow = 0
         self._queue: deque[_Work] = deque()
         self.pace = pace or Pace()
         self.seen = Seen()
@@ -101,11 +104,27 @@ class Runner:
         """
         if self._busy or self._queue or not 0 < self.pace.expected_s(rows) <= QUICK_S:
             return None
+        self.seen.note(1, rows)
+        if self.seen.batches % SAMPLE:
+            return _whole(self._model.predict(inputs), rows)
         began = time.perf_counter()
         outputs = self._model.predict(inputs)
-        self.pace.note(rows, time.perf_counter() - began)
-        self.seen.note(1, rows)
+        seconds = time.perf_counter() - began
+        if seconds <= QUICK_S:
+            self.pace.note(rows, seconds)
         return _whole(outputs, rows)
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Hear how long a request took that `at_once` answered: a model that became slow is noticed at the second.
+
+        One slow request alone may be the machine's doing; it must not send the next hundred to a thread.
+        """
+        if seconds <= QUICK_S:
+            self._slow = 0
+            return
+        self._slow += 1
+        if self._slow >= SLOW:
+            self.pace.note(rows, seconds)
 
     async def later(self, inputs: Arrays, rows: int) -> Outputs:
         """Predict in a thread, with those who wait, too, where that pays.

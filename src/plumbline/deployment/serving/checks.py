@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from plumbline.deployment.core.errors import InvalidError
 from plumbline.deployment.core.model import Arrays
 from plumbline.deployment.core.signature import Feature, Signature
-from plumbline.deployment.serving import wire
+from plumbline.deployment.serving import sent, wire
 from plumbline.deployment.serving.columns import Columns
 
 PLANS = 64  # orders of columns that are remembered
@@ -34,7 +34,7 @@ class Checker:
         self._features = {one.name: one for one in signature.inputs}
         self._order = tuple(self._features)
         self._numbers = {one.name for one in signature.inputs if one.kind != "string" and not one.shape}
-        self._max_rows = max_rows
+        self.max_rows = max_rows
         self._plans: dict[tuple[tuple[str, ...], int], Columns] = {}
 
     def inputs(self, request: wire.Request) -> tuple[Arrays, int]:
@@ -56,13 +56,13 @@ class Checker:
 
     def _matrix(self, tensor: wire.Tensor) -> tuple[Arrays, int]:
         rows = self._rows(tensor)
-        kind = _kind(tensor)
+        kind = sent.kind_of(tensor)
         width = tensor.shape[1]
         columns = self._columns(tensor, width)
-        cells = _sized(tensor, wire.cells_of(tensor, kind, width), rows * width)
+        cells = sent.sized(tensor, wire.cells_of(tensor, kind, width), rows * width)
         if kind == "string" or ((columns, width) not in self._plans and not self._numbers.issuperset(columns)):
             return self._together({name: (kind, cells[at::width]) for at, name in enumerate(columns)}, rows)
-        matrix = _floats(cells, tensor.name).reshape(rows, width)
+        matrix = sent.floats(cells, tensor.name).reshape(rows, width)
         plan = self._plan(columns, width)
         if plan.others:
             return plan.with_defaults(plan.checked(matrix), rows), rows
@@ -78,7 +78,7 @@ class Checker:
                     return columns
             except TypeError:  # lists within: refused below
                 pass
-        return _column_names(tensor)
+        return sent.names_of(tensor)
 
     def _named(self, tensors: list[wire.Tensor]) -> tuple[Arrays, int]:
         if not tensors:
@@ -101,9 +101,9 @@ class Checker:
                 shaped[tensor.name] = self._shaped(tensor, feature)
                 continue
             if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
-                raise _wrong_shape(tensor, feature)
-            kind = _kind(tensor)
-            scalars[tensor.name] = (kind, _sized(tensor, wire.cells_of(tensor, kind, 1), rows))
+                raise sent.wrong_shape(tensor, feature)
+            kind = sent.kind_of(tensor)
+            scalars[tensor.name] = (kind, sent.sized(tensor, wire.cells_of(tensor, kind, 1), rows))
         return self._together(scalars, rows, shaped)
 
     def _together(
@@ -118,28 +118,35 @@ class Checker:
         for name, (kind, cells) in scalars.items():
             feature = self._known(name)
             if name in self._numbers:
-                _alike(feature, kind)
+                sent.alike(feature, kind)
                 numbers.append(name)
             else:
-                rest[name] = _texts(feature, kind, cells)
+                rest[name] = sent.texts(feature, kind, cells)
         matrix = np.empty((rows, len(numbers)))
         for at, name in enumerate(numbers):
-            matrix[:, at] = _floats(scalars[name][1], name)
+            matrix[:, at] = sent.floats(scalars[name][1], name)
         plan = self._plan((*numbers, *rest), len(numbers))
         table = plan.checked(matrix)
         if not rest and not plan.others:
             return table, rows
         return {**plan.with_defaults(table, rows), **rest}, rows
 
-    def _plan(self, sent: tuple[str, ...], numbers: int) -> Columns:
-        """Return how to check columns in this order; `sent[:numbers]` are in the matrix."""
-        plan = self._plans.get((sent, numbers))
+    def numbers(self, columns: tuple[str, ...]) -> Columns | None:
+        """Return how to check a matrix of these columns; None if some of them are no numbers, or defaults are none."""
+        if not self._numbers.issuperset(columns):
+            return None
+        plan = self._plan(columns, len(columns))
+        return None if plan.others else plan
+
+    def _plan(self, names: tuple[str, ...], numbers: int) -> Columns:
+        """Return how to check columns in this order; `names[:numbers]` are in the matrix."""
+        plan = self._plans.get((names, numbers))
         if plan is None:
-            for name in sent:
+            for name in names:
                 self._known(name)
-            plan = Columns(self._signature, sent[:numbers], sent)
+            plan = Columns(self._signature, names[:numbers], names)
             if len(self._plans) < PLANS:
-                self._plans[sent, numbers] = plan
+                self._plans[names, numbers] = plan
         return plan
 
     def _known(self, name: str) -> Feature:
@@ -148,7 +155,7 @@ class Checker:
             from difflib import get_close_matches
 
             near = get_close_matches(name, self._order, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else f": there are {_listed(self._order)}"
+            hint = f"; did you mean '{near[0]}'?" if near else f": there are {sent.listed(self._order)}"
             raise InvalidError(f"the model has no input '{name[:80]}'{hint}", reason="unknown_field", field=name[:80])
         return feature
 
@@ -163,12 +170,12 @@ class Checker:
             )
         if shape[0] == 0:
             raise InvalidError(f"input '{tensor.name}' has no rows", reason="empty_batch", field=tensor.name)
-        if shape[0] > self._max_rows:
+        if shape[0] > self.max_rows:
             raise InvalidError(
-                f"input '{tensor.name}' has {shape[0]} rows; one request has at most {self._max_rows}",
+                f"input '{tensor.name}' has {shape[0]} rows; one request has at most {self.max_rows}",
                 reason="too_many_rows",
                 field=tensor.name,
-                limit=self._max_rows,
+                limit=self.max_rows,
             )
         return shape[0]
 
@@ -178,126 +185,12 @@ class Checker:
             want is None or want == got for want, got in zip(feature.shape, inner, strict=True)
         )
         if not fits:
-            raise _wrong_shape(tensor, feature)
-        kind = _kind(tensor)
+            raise sent.wrong_shape(tensor, feature)
+        kind = sent.kind_of(tensor)
         width = int(np.prod(inner))
-        cells = _sized(tensor, wire.cells_of(tensor, kind, width), tensor.shape[0] * width)
+        cells = sent.sized(tensor, wire.cells_of(tensor, kind, width), tensor.shape[0] * width)
         if feature.kind == "string":
-            return _texts(feature, kind, cells, width).reshape(tensor.shape)
-        _alike(feature, kind)
+            return sent.texts(feature, kind, cells, width).reshape(tensor.shape)
+        sent.alike(feature, kind)
         plan = Columns(Signature((feature,), self._signature.outputs), (feature.name,), (feature.name,), width)
-        return plan.checked(_floats(cells, tensor.name).reshape(-1, 1)).matrix.reshape(tensor.shape)
-
-
-def _floats(cells: list[Any], field: str) -> NDArray[np.float64]:
-    try:
-        return np.array(cells, dtype=np.float64)
-    except OverflowError as error:
-        raise InvalidError(
-            f"input '{field}': a number is too large for FP64", reason="out_of_range", field=field
-        ) from error
-
-
-def _column_names(tensor: wire.Tensor) -> tuple[str, ...]:
-    named = (tensor.parameters or {}).get("columns")
-    if named is None:
-        raise InvalidError(
-            f"input '{tensor.name}' holds {tensor.shape[1]} columns without names: send each feature as an input of "
-            "its own, or name them in parameters.columns; by place, columns could be swapped and nobody would notice",
-            reason="unnamed_columns",
-            field=tensor.name,
-        )
-    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
-        raise InvalidError(
-            f"input '{tensor.name}': parameters.columns is a list of names", reason="wrong_type", field=tensor.name
-        )
-    if len(named) != tensor.shape[1]:
-        raise InvalidError(
-            f"input '{tensor.name}' has {tensor.shape[1]} columns, but parameters.columns names {len(named)}",
-            reason="wrong_shape",
-            field=tensor.name,
-            shape=tensor.shape,
-        )
-    columns = tuple(named)
-    if len(set(columns)) != len(columns):
-        twice = next(one for at, one in enumerate(columns) if one in columns[:at])
-        raise InvalidError(f"column '{twice}' stands twice", reason="duplicate_field", field=twice)
-    return columns
-
-
-def _kind(tensor: wire.Tensor) -> Any:
-    kind = wire.FAMILIES.get(tensor.datatype)
-    if kind is None:
-        raise InvalidError(
-            f"input '{tensor.name}': there is no datatype '{tensor.datatype[:40]}'; there are {_listed(wire.FAMILIES)}",
-            reason="wrong_type",
-            field=tensor.name,
-        )
-    return kind
-
-
-def _alike(feature: Feature, kind: str) -> None:
-    if kind == "string" or (kind == "bool") != (feature.kind == "bool" and kind == "bool"):
-        raise _wrong_kind(feature, kind)
-
-
-def _texts(feature: Feature, kind: str, cells: list[Any], width: int = 1) -> NDArray[np.generic]:
-    if feature.shape and feature.kind != "string":
-        raise InvalidError(
-            f"input '{feature.name}' has shape {list(feature.shape)} per row: it cannot be one column of many",
-            reason="wrong_shape",
-            field=feature.name,
-        )
-    if kind != "string":
-        raise _wrong_kind(feature, kind)
-    for at, cell in enumerate(cells):
-        if cell is None or (feature.nullable and cell == ""):
-            if not feature.nullable:
-                raise InvalidError(
-                    f"input '{feature.name}', row {at // width}: null, but a value must be sent",
-                    reason="missing_value",
-                    field=feature.name,
-                    row=at // width,
-                )
-        elif feature.choices is not None and cell not in feature.choices:
-            raise InvalidError(
-                f"input '{feature.name}', row {at // width}: '{str(cell)[:80]}' is none of {_listed(feature.choices)}",
-                reason="unknown_choice",
-                field=feature.name,
-                row=at // width,
-            )
-    return np.array(["" if cell is None else cell for cell in cells], dtype=object)
-
-
-def _wrong_kind(feature: Feature, kind: str) -> InvalidError:
-    return InvalidError(
-        f"input '{feature.name}' is {feature.kind}, but was sent as {wire.NAMED.get(kind, kind)}",  # type: ignore[call-overload]
-        reason="wrong_type",
-        field=feature.name,
-    )
-
-
-def _wrong_shape(tensor: wire.Tensor, feature: Feature) -> InvalidError:
-    wanted = ["n", *("any" if one is None else one for one in feature.shape)]
-    return InvalidError(
-        f"input '{tensor.name}' has shape {tensor.shape}, but expected [{', '.join(map(str, wanted))}]",
-        reason="wrong_shape",
-        field=tensor.name,
-        shape=tensor.shape,
-    )
-
-
-def _sized(tensor: wire.Tensor, cells: list[Any], size: int) -> list[Any]:
-    if len(cells) != size:
-        raise InvalidError(
-            f"input '{tensor.name}': data has {len(cells)} values, but shape {tensor.shape} asks for {size}",
-            reason="wrong_shape",
-            field=tensor.name,
-            shape=tensor.shape,
-        )
-    return cells
-
-
-def _listed(names: Any) -> str:
-    names = [str(one) for one in names]
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        return plan.checked(sent.floats(cells, tensor.name).reshape(-1, 1)).matrix.reshape(tensor.shape)

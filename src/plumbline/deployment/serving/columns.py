@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from plumbline.deployment.core.model import Table
 from plumbline.deployment.core.signature import Feature, Signature
 
 EXACT = 2.0**53  # integers beyond are not all told apart as FP64
+SMALL = 256  # cells below which plain Python is quicker than two array operations
 
 
 class Columns:
@@ -48,6 +50,8 @@ class Columns:
         whole = [one.kind != "float" for one in self._features]
         self._low = np.array([_low(one) for one in self._features])
         self._high = np.array([_high(one) for one in self._features])
+        most = np.finfo(np.float64).max
+        self._unbounded = bool((self._low <= -most).all() and (self._high >= most).all())
         self._whole = np.flatnonzero(whole)
         self._chosen = [(at, one.choices) for at, one in enumerate(self._features) if one.choices is not None]
 
@@ -57,7 +61,7 @@ class Columns:
         Raises:
             InvalidError: A cell is out of range, missing, no integer where one belongs, or no valid choice.
         """
-        if not ((matrix >= self._low) & (matrix <= self._high)).all():  # false for NaN, too
+        if not self._inside(matrix):
             self._refuse_outside(matrix)
         if len(self._whole):
             part = matrix[:, self._whole]
@@ -76,6 +80,14 @@ class Columns:
         if len(self._fill):
             matrix = np.hstack([matrix, np.broadcast_to(self._fill, (len(matrix), len(self._fill)))])
         return Table(self.columns, matrix if self._order is None else matrix[:, self._order])
+
+    def _inside(self, matrix: NDArray[np.float64]) -> bool:
+        """Say whether all cells are surely within their bounds; what is missing is not."""
+        if self._unbounded and matrix.size <= SMALL:
+            # A sum is finite only if every cell is; it may also overflow, and then the cells are looked at.
+            return math.isfinite(sum(matrix.ravel().tolist()))
+        inside = (matrix >= self._low) & (matrix <= self._high)
+        return bool(np.count_nonzero(inside) == inside.size)
 
     def with_defaults(self, table: Table, rows: int) -> dict[str, NDArray[np.generic]]:
         """Return all columns by name, and with them the defaults that are no numbers."""

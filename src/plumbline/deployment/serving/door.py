@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from plumbline.deployment.serving.direct import Begin, Direct
 
 HEAD_LIMIT = 64 << 10  # bytes of a head that is not complete
 
 
-def protocol(max_connections: int, within_s: float) -> type[Door]:
+def protocol(max_connections: int, within_s: float, path: str, begin: Begin) -> type[Door]:
     """Return the protocol class.
 
     Args:
         max_connections: One more is told to come back, and closed.
         within_s: Seconds that a request may take to arrive, from its first byte or the connection's begin.
+        path: Of inference requests, which are answered as `direct` says.
+        begin: Answers them.
     """
-    return type("BoundedDoor", (Door,), {"most": max_connections, "within_s": within_s})
+    facts = {"most": max_connections, "within_s": within_s, "path": path.encode(), "begin": staticmethod(begin)}
+    return type("BoundedDoor", (Door,), facts)
 
 
-class Door(HttpToolsProtocol):
+class Door(Direct):
     """One connection."""
 
     most: ClassVar[int]
@@ -70,16 +73,10 @@ class Door(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().on_headers_complete()
 
-    def on_body(self, body: bytes) -> None:
-        """Take a part of the body, if the request was let in."""
-        if self.cycle is not None:
-            super().on_body(body)
-
     def on_message_complete(self) -> None:
-        """End a request, if it was let in."""
+        """End a request."""
         self._partial = False
-        if self.cycle is not None:
-            super().on_message_complete()
+        super().on_message_complete()
 
     def _on_time(self) -> None:
         if self._timer is not None:
@@ -94,7 +91,7 @@ class Door(HttpToolsProtocol):
 
 def fresh(connection: Any) -> bool:
     """Say whether a connection has not asked anything yet."""
-    return isinstance(connection, Door) and connection.cycle is None and not connection.transport.is_closing()
+    return isinstance(connection, Door) and not connection.asked and not connection.transport.is_closing()
 
 
 def _refuse(transport: Any, status: bytes, reason: bytes, further: bytes) -> None:

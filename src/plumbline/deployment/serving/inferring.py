@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass, field
 
 from plumbline.deployment.core.errors import DeploymentError, InvalidError
-from plumbline.deployment.serving import wire
+from plumbline.deployment.core.model import Arrays
+from plumbline.deployment.serving import forms, wire
+from plumbline.deployment.serving.batching import Outputs
 from plumbline.deployment.serving.finite import finite
 from plumbline.deployment.serving.recent import Recent
 from plumbline.deployment.serving.slots import Slot, Slots
@@ -57,6 +59,29 @@ class Answer:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Begun:
+    """A request that was read, checked and sent to a version, where it is in flight until `Inferring.finish` is over.
+
+    Args:
+        slot: The version.
+        routed: Whether the shares sent it there.
+        began: When, by `time.perf_counter`.
+        id: What the caller calls it.
+        names: Outputs to write.
+        inputs: For the model.
+        rows: How many.
+    """
+
+    slot: Slot
+    routed: bool
+    began: float
+    id: str | None
+    names: tuple[str, ...]
+    inputs: Arrays
+    rows: int
+
+
 class Inferring:
     """Answers inference requests.
 
@@ -75,39 +100,59 @@ class Inferring:
 
     async def answer(self, body: bytes, asked: Asked) -> Answer:
         """Return the answer to one request; nothing is raised: what is refused is an answer, too."""
+        begun = self.begin(body, asked)
+        return begun if isinstance(begun, Answer) else await self.finish(begun)
+
+    def begin(self, body: bytes, asked: Asked) -> Answer | Begun:
+        """Return the answer to one request if that takes no waiting; else what `finish` must be called with."""
         began = time.perf_counter()
         ref = asked.ref or asked.pin
         slot: Slot | None = None
         try:
-            request = wire.request_of(body)
+            request = forms.request_of(body)
             slot = self._slots.enter(asked.key) if ref is None else self._slots.enter_asked(ref)
-            return await self._predicted(slot, request, began)
-        except DeploymentError as error:
-            return self._refusal(error, slot)
+            inputs, rows = slot.forms.inputs(request, body)
+            names = _names(slot, request) if request.outputs else slot.names
+            begun = Begun(slot, ref is None, began, request.id, names, inputs, rows)
+            outputs = slot.runner.at_once(inputs, rows)
+            if outputs is None:
+                return begun
+            answer = self._given(begun, outputs)
+            slot.runner.took(rows, time.perf_counter() - began)
+        except wire.MalformedError as error:  # that reached no version, even if it was chosen already
+            answer = self._refusal(error, None)
         except Exception as error:  # noqa: BLE001 - a model's failure is an answer, and the server goes on
-            return self._refusal(DeploymentError(f"the model failed: {type(error).__name__}: {error}"), slot)
-        finally:
-            if slot is not None:
-                slot.leave(ref is None)
+            answer = self._refusal(error, slot)
+        if slot is not None:
+            slot.leave(ref is None)
+        return answer
 
-    async def _predicted(self, slot: Slot, request: wire.Request, began: float) -> Answer:
-        names = _names(slot, request)
-        inputs, rows = slot.checker.inputs(request)
-        outputs = slot.runner.at_once(inputs, rows)
-        if outputs is None:
-            outputs = await slot.runner.later(inputs, rows)
+    async def finish(self, begun: Begun) -> Answer:
+        """Return the answer to a request that has to wait for the model."""
+        slot = begun.slot
+        try:
+            return self._given(begun, await slot.runner.later(begun.inputs, begun.rows))
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._refusal(error, slot)
+        finally:
+            slot.leave(begun.routed)
+
+    def _given(self, begun: Begun, outputs: Outputs) -> Answer:
+        slot = begun.slot
         broken = finite(outputs)
         if broken is not None:
             raise NotFiniteError(
                 f"the model answered output '{broken}' with a value that is no finite number", field=broken
             )
-        body = wire.answer(self._model, slot.label, request, outputs, names, slot.kinds)
-        slot.tally.answered(inputs, outputs, rows, time.perf_counter() - began)
+        body = wire.answer(self._model, slot.label, begun.id, outputs, begun.names, slot.kinds)
+        slot.tally.answered(begun.inputs, outputs, begun.rows, time.perf_counter() - begun.began)
         if self._recent is not None:
-            self._recent.note(inputs, rows)
-        return Answer(200, body, slot.header, "ok", rows)
+            self._recent.note(begun.inputs, begun.rows)
+        return Answer(200, body, slot.header, "ok", begun.rows)
 
-    def _refusal(self, error: DeploymentError, slot: Slot | None) -> Answer:
+    def _refusal(self, error: Exception, slot: Slot | None) -> Answer:
+        if not isinstance(error, DeploymentError):
+            error = DeploymentError(f"the model failed: {type(error).__name__}: {error}")
         answer = refusal(error)
         if slot is None:
             self._refused[answer.outcome] = self._refused.get(answer.outcome, 0) + 1
@@ -127,7 +172,7 @@ def refusal(error: DeploymentError) -> Answer:
     return Answer(error.status, wire.encoded(facts), outcome=outcome, headers=headers)
 
 
-def _names(slot: Slot, request: wire.Request) -> tuple[str, ...]:
+def _names(slot: Slot, request: forms.Request | wire.Request) -> tuple[str, ...]:
     """Return the outputs to write: those asked for, or all."""
     if not request.outputs:
         return slot.names

@@ -14,6 +14,7 @@ from plumbline.deployment.core.signature import Kind
 from plumbline.deployment.serving import split
 from plumbline.deployment.serving.batching import Runner
 from plumbline.deployment.serving.checks import Checker
+from plumbline.deployment.serving.forms import Forms
 from plumbline.deployment.serving.golden import Compared
 from plumbline.deployment.serving.source import Found
 from plumbline.deployment.serving.tally import Tally
@@ -55,10 +56,13 @@ class Slot:
     names: tuple[str, ...] = ()
     """Its outputs, in the order of the signature."""
     kinds: dict[str, Kind] = field(default_factory=dict)
+    forms: Forms = field(init=False)
+    """Reads its requests."""
 
     def __post_init__(self) -> None:
         self.kinds = {one.name: one.kind for one in self.model.signature.outputs}
         self.names = tuple(self.kinds)
+        self.forms = Forms(self.checker)
         self.label = f"{self.found.version}+{short(self.found.digest)}"
         self.header = self.label.encode()
 

@@ -63,6 +63,11 @@ class MalformedError(InvalidError):
 
 _request = msgspec.json.Decoder(Request)
 _encode = msgspec.json.Encoder().encode
+_DATATYPES: dict[np.dtype[Any], str] = {
+    np.dtype(np.float32): "FP32",
+    np.dtype(np.float64): "FP64",
+    np.dtype(np.int64): "INT64",
+}
 _LISTS: dict[Kind, Any] = {
     "float": list[float | None],
     "int": list[int | None],
@@ -151,23 +156,17 @@ def _mistyped(tensor: Tensor, sentence: str, width: int) -> InvalidError:
 
 
 def answer(
-    model: str, version: str, request: Request, outputs: Arrays, names: tuple[str, ...], kinds: dict[str, Kind]
+    model: str, version: str, id_: str | None, outputs: Arrays, names: tuple[str, ...], kinds: dict[str, Kind]
 ) -> bytes:
     """Return the body of an inference response; all numbers are finite (`finite.finite`)."""
     tensors = []
     for name in names:
         array = outputs[name]
-        tensors.append(
-            {
-                "name": name,
-                "shape": array.shape,
-                "datatype": _datatype(array.dtype, kinds[name]),
-                "data": array.ravel().tolist(),
-            }
-        )
+        datatype = _DATATYPES.get(array.dtype) or _datatype(array.dtype, kinds[name])
+        tensors.append({"name": name, "shape": array.shape, "datatype": datatype, "data": array.ravel().tolist()})
     written: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": tensors}
-    if request.id is not None:
-        written["id"] = request.id
+    if id_ is not None:
+        written["id"] = id_
     return _encode(written)
 
 
