@@ -67,3 +67,4 @@ addEventListener("pagehide", closeWith);
 if (document.querySelector("[data-pl-diagnostic], [data-pl-run-all]")) import("./panel.js").then((panels) => panels.mount());
 if (document.querySelector("[data-pl-gateway]")) import("./live.js").then((live) => live.mount());
 if (document.querySelector("[data-pl-capacity]")) import("./capacity.js").then((capacity) => capacity.mount());
+if (document.querySelector("[data-pl-deployments]")) import("./deployments.js").then((deployments) => deployments.mount());

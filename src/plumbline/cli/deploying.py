@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,17 @@ class Place:
     folder: Path
     ends: ExitStack
 
+    @property
+    def shown(self) -> str:
+        """Where the registry is, without a password."""
+        return self.registry.database.shown
+
     def controller(self, deployment: Deployment, listen: Callable[[Moment], None]) -> Controller:
         """Return what can run a deployment: its own lane, counts and, if the file is there, work."""
         from plumbline.deployment.pipeline.controller import Controller
         from plumbline.deployment.pipeline.declaration import load
         from plumbline.deployment.pipeline.observing import Scraped
-        from plumbline.deployment.pipeline.reaching import lane_of
+        from plumbline.deployment.pipeline.reaching import lane_of, metrics_of
         from plumbline.deployment.pipeline.work import PipelineWork
 
         plan = deployment.plan
@@ -71,8 +77,10 @@ class Place:
             folder = self.folder / "deployments" / deployment.id
             work = PipelineWork(load(path), self.registry, plan.by, self.folder / "cache", folder / "work.log")
         lane = lane_of(plan.lane, path.parent if plan.pipeline else Path())
-        source = Scraped(plan.metrics, plan.watch.business, deployment.at) if plan.metrics else None
-        if source is not None:
+        source = None
+        if plan.lane is not None and (plan.metrics or plan.lane.admin):
+            asked = partial(metrics_of, plan.lane, path.parent if plan.pipeline else Path())
+            source = Scraped(plan.metrics or asked, plan.watch.business, deployment.at)
             self.ends.callback(source.close)
         return Controller(self.journal, self.registry, lane, work, source, listen)
 

@@ -46,7 +46,8 @@ def listed(model: str | None, registry: str | None, blobs: str | None, as_json: 
         click.echo(json.dumps([_facts(*one) for one in found], indent=2))
         return
     if not found:
-        click.echo("no deployment yet" + (f" of {model}" if model else ""))
+        of = f" of {model}" if model else ""
+        click.echo(f"no deployment yet{of} in {place.shown}; --registry URL or PLUMBLINE_REGISTRY names another")
     for one, entries in found:
         click.echo(_line(one, entries))
 

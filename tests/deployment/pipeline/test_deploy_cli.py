@@ -28,7 +28,7 @@ gates: [signature]
 strategy: {{kind: blue-green, watch: {watch}}}
 watch: {{least: 40, every: 50ms, drift: null}}
 approval: {{needed: {needed}, by: [eve], override: [eve]}}
-lane: {{admin: [admin.sock], metrics: ["{url}/metrics"]}}
+lane: {{admin: [admin.sock]}}
 """
 
 
@@ -77,7 +77,7 @@ def shop(tmp_path):
 
         def declare(needed="never", watch="100ms") -> str:
             path = tmp_path / "pipeline.yml"
-            path.write_text(PIPELINE.format(url=server.url, needed=needed, watch=watch))
+            path.write_text(PIPELINE.format(needed=needed, watch=watch))
             return str(path)
 
         yield tmp_path, plumb, declare, server
@@ -139,7 +139,7 @@ def test_without_requests_the_old_version_stays_and_an_override_is_audited(shop)
 
 def test_what_cannot_be_done_is_one_sentence(shop) -> None:
     folder, plumb, declare, _ = shop
-    assert "no deployment yet of nobody" in plumb("deployments", "nobody")
+    assert "no deployment yet of nobody in" in plumb("deployments", "nobody")
     assert "there is no such file" in plumb("deploy", str(folder / "none.yml"), code=1)
     assert "points at nothing" in plumb("rollback", "churn", "--why", "x", code=1)
     assert "rejected" in plumb("deploy", declare(), code=1)  # the build left nothing

@@ -204,7 +204,9 @@ class _Run:
         shares, baseline = steps.shares(entries, facts, share)
         source = self._with.source
         if source is None:
-            return Ended(Result.INCONCLUSIVE, "nobody counts what is served: name the servers' metrics", {})
+            return Ended(
+                Result.INCONCLUSIVE, "nobody counts what is served: name the servers' metrics (lane.metrics)", {}
+            )
         part = share / (share + shares[baseline])
         sides = Sides(facts.candidate.digest, baseline, part)
         watch = Watching(plan, state.stage, sides, source, self._with.clock, self._with.pause, self._wanted_stop)

@@ -7,7 +7,7 @@ import math
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -36,16 +36,20 @@ class Scraped:
     """Reads the servers' metrics, and adds several servers up.
 
     Args:
-        urls: Of the metrics.
+        urls: Of the metrics, or what is asked for them at every look: a server that was started anew may be elsewhere.
         business: Commands that count business events.
         since: When the deployment began, Unix time in seconds, for those commands.
         timeout_s: For each server.
     """
 
     def __init__(
-        self, urls: Sequence[str], business: Sequence[Business] = (), since: float = 0.0, timeout_s: float = 2.0
+        self,
+        urls: Sequence[str] | Callable[[], Sequence[str]],
+        business: Sequence[Business] = (),
+        since: float = 0.0,
+        timeout_s: float = 2.0,
     ) -> None:
-        self._urls = tuple(urls)
+        self._urls = urls
         self._business = tuple(business)
         self._since = since
         self._client = httpx.Client(timeout=timeout_s, trust_env=False)
@@ -56,7 +60,8 @@ class Scraped:
         Raises:
             UnavailableError: A server's metrics, or a command, cannot be read; half of the counts would mislead.
         """
-        samples = [sample for url in self._urls for sample in self._scrape(url)]
+        urls = self._urls() if callable(self._urls) else self._urls
+        samples = [sample for url in urls for sample in self._scrape(url)]
         counted = {name: _reading([one for one in samples if _means(one.labels.get("version", ""), name)])
                    for name in names}  # fmt: skip
         events = {one.name: self._ask(one) for one in self._business}

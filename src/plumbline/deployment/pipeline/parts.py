@@ -273,7 +273,8 @@ class LaneUse:
     Args:
         kind: `artefact` (inside running servers), `runtime` (process groups behind HAProxy), `kubernetes` (manifests).
         admin: Admin sockets of the servers, of every replica.
-        metrics: URLs of the servers' metrics, of every replica: what the guards read.
+        metrics: URLs of the servers' metrics, of every replica: what the guards read. Empty: the servers behind `admin`
+            say where theirs are.
         haproxy: HAProxy's Runtime API: path of its socket.
         backend: HAProxy's backend.
         folder: Where manifests are written, for `kubernetes`.

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plumbline.deployment.core.errors import InvalidError
+from plumbline.deployment.core.errors import InvalidError, UnavailableError
 from plumbline.deployment.core.lanes import Lane
 from plumbline.deployment.lanes.artefact import ArtefactLane
 from plumbline.deployment.pipeline.parts import LaneUse
+from plumbline.deployment.serving.admin import ask
+
+TIMEOUT_S = 2.0
+"""How long a server may take to say where its metrics are."""
+
+
+def metrics_of(use: LaneUse, folder: Path) -> tuple[str, ...]:
+    """Return the URLs of the servers' metrics, as each says on its admin socket.
+
+    Args:
+        use: From the file.
+        folder: Where its relative paths begin.
+
+    Raises:
+        UnavailableError: One does not answer, or does not say.
+    """
+    urls = []
+    for path in (folder / one for one in use.admin):
+        url = ask(path, {"verb": "status"}, TIMEOUT_S).get("metrics")
+        if not url:
+            raise UnavailableError(f"{path}: the server does not say where its metrics are: name them in lane.metrics")
+        urls.append(str(url))
+    return tuple(urls)
 
 
 def lane_of(use: LaneUse | None, folder: Path) -> Lane:

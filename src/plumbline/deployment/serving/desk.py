@@ -70,6 +70,7 @@ class Desk:
             "pin": self.slots.pin,
             "pid": os.getpid(),
             "port": self.port,
+            "metrics": None if self.port is None else f"{local_url(self.options.host, self.port)}/metrics",
             "draining": self.draining,
             "up_s": round(time.monotonic() - self._began, 3),
             "queue": {"waiting": self._room.waiting, "limit": self._room.limit},
@@ -145,6 +146,17 @@ class Desk:
         self.slots.add(slot)
         pace = slot.runner.pace
         log.event(logging.INFO, "version ready", version=slot.series, digest=key, row_s=f"{pace.expected_s(1):.6f}")
+
+
+def local_url(host: str, port: int) -> str:
+    """Return where programs of this machine reach a server.
+
+    Args:
+        host: What it listens on; all addresses include the loopback one.
+        port: Its port.
+    """
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - read, not listened on
+    return f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
 
 
 def _described(slot: Slot) -> dict[str, Any]:
