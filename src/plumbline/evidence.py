@@ -82,7 +82,7 @@ class Endpoint:
         artefact: A model's file or folder on this machine, or a folder with an OCI image layout.
         exposures: Log of an experiment's exposures and outcomes, one JSON object a line.
         experiment: File that declares the experiment.
-        retraining: File that declares when to train again; its state stands beside it.
+        retraining: File that declares when to train again; or a log of trainings, one JSON object a line (`.jsonl`).
     """
 
     name: str

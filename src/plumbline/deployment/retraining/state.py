@@ -77,13 +77,17 @@ class Store:
 
     Args:
         path: The SQLite file; made when missing.
+        read_only: Make and change nothing, not even beside the file; what writes is refused then.
 
     Raises:
         UnavailableError: It cannot be opened, or is none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
+        if read_only:
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._open() as file:
@@ -178,16 +182,25 @@ class Store:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)) as file:
-                file.execute("PRAGMA journal_mode = WAL")
-                file.execute("PRAGMA synchronous = FULL")
-                file.execute("BEGIN IMMEDIATE")
+            with closing(self._reading() if self._read_only else self._writing()) as file:
                 yield file
                 if file.in_transaction:
                     file.execute("COMMIT")
         except sqlite3.Error as error:
             kind = FullError if "full" in str(error) else UnavailableError
             raise kind(f"{self.path}: {error}; nothing was remembered", path=str(self.path)) from error
+
+    def _writing(self) -> sqlite3.Connection:
+        file = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+        # No log beside it: who may only read could not take part in that, and nobody writes often.
+        file.execute("PRAGMA journal_mode = DELETE")
+        file.execute("PRAGMA synchronous = FULL")
+        file.execute("BEGIN IMMEDIATE")
+        return file
+
+    def _reading(self) -> sqlite3.Connection:
+        where = f"{self.path.absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(where, uri=True, timeout=BUSY_S, isolation_level=None)
 
     def _state(self, file: sqlite3.Connection, model: str) -> State:
         row = file.execute("SELECT state FROM states WHERE model = ?", (model,)).fetchone()
