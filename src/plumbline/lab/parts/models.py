@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.lab.churn import MODEL, Version, asks
 from plumbline.lab.errors import LabError
 from plumbline.lab.parts.part import Built, Part
+from plumbline.lab.service import Asked
 
 if TYPE_CHECKING:
     from plumbline.lab.parts.builder import Builder
@@ -25,10 +26,12 @@ class Models(Part):
 
     Args:
         versions: In the order of registering; the registry computes their numbers.
+        asks: The golden questions; empty: one for each customer, with the first version's answers.
         name: Its folder in the lab's; `MODELS_REGISTRY` in the environment, `{models.registry}` in other parts.
     """
 
     versions: tuple[Version, ...] = (Version(),)
+    asks: tuple[Asked, ...] = ()
     name: str = "models"
 
     def build(self, host: Builder) -> ModelsPart:
@@ -37,7 +40,7 @@ class Models(Part):
 
 
 class ModelsPart(Built):
-    """The registry. `golden` is a file with questions and the first version's answers."""
+    """The registry. `golden` is a file with questions and their right answers."""
 
     def __init__(self, host: Builder, recipe: Models) -> None:
         self.name = recipe.name
@@ -58,7 +61,9 @@ class ModelsPart(Built):
         if done.returncode != 0:
             raise LabError(f"the lab's models are not registered: {done.stderr.strip().splitlines()[-1:]}")
         self.numbers = tuple(json.loads(done.stdout))
-        known = [{"body": one.body, "expect": one.expect} for one in asks(self._recipe.versions[0])]
+        known = [
+            {"body": one.body, "expect": one.expect} for one in self._recipe.asks or asks(self._recipe.versions[0])
+        ]
         self.golden.write_text(json.dumps(known))
 
     def environment(self) -> dict[str, str]:

@@ -1,0 +1,138 @@
+"""A scoring service as teams write them: feature code of its own, an ONNX session, the Open Inference Protocol.
+
+It checks nothing that `plumb model serve` checks, so what its feature code does wrong comes out as an answer.
+Configuration: `columns` is the order in which features are put into the session's matrix ("model": as the model's file
+says); a feature that is missing becomes its value in `defaults`, or NaN; values are multiplied by `factors`; with
+`finite` an answer that is not finite is an error, and `instead` stands in for NaN. `registry`, `model` and `ref` say
+what it exports once, when it starts.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from plumbline.deployment.registry.store import Registry
+from plumbline.lab.servers.http import Answer, Config, arguments, log
+
+DEFAULTS: dict[str, Any] = {
+    "registry": "",
+    "model": "churn",
+    "ref": "production",
+    "columns": "model",
+    "defaults": {},
+    "factors": {},
+    "finite": False,
+    "instead": None,
+}
+
+
+class Scoring:
+    """The service.
+
+    Args:
+        config: Its values.
+        folder: Where the model's file goes.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config = config
+        self.model = config["model"]
+        with Registry.open(config["registry"], read_only=True) as registry:
+            entry = registry.get(self.model, config["ref"]).manifest.entry
+            registry.materialise(self.model, config["ref"], folder / "model")
+        self._session = onnxruntime.InferenceSession(folder / "model" / entry)
+        self._input = self._session.get_inputs()[0].name
+        self._outputs = [one.name for one in self._session.get_outputs()]
+        self._own: list[str] = json.loads(self._session.get_modelmeta().custom_metadata_map["plumbline.columns"])
+
+    def handle(self, path: str, body: bytes) -> Answer:
+        """Answer a request."""
+        if path == "/v2/health/ready":
+            return Answer(200, {"ready": True})
+        if path == f"/v2/models/{self.model}":
+            inputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in self._own]
+            return Answer(200, {"name": self.model, "platform": "onnx", "inputs": inputs})
+        if path != f"/v2/models/{self.model}/infer":
+            return Answer(404, {"error": f"no {path}"})
+        matrix = self._features(json.loads(body)["inputs"])
+        told = self._session.run(None, {self._input: matrix.astype(np.float32)})
+        return self._told(dict(zip(self._outputs, told, strict=True)))
+
+    def _features(self, inputs: list[dict[str, Any]]) -> NDArray[np.float64]:
+        """Return the matrix: one tensor is taken as it is, several are put side by side."""
+        if len(inputs) == 1:
+            return np.array(inputs[0]["data"], dtype=float).reshape(inputs[0]["shape"])
+        columns = self._own if self.config["columns"] == "model" else self.config["columns"]
+        sent = {one["name"]: one["data"] for one in inputs}
+        return np.array([self._feature(name, sent.get(name, [None])) for name in columns], dtype=float).T
+
+    def _feature(self, name: str, values: list[float | None]) -> list[float]:
+        stand_in = self.config["defaults"].get(name, float("nan"))
+        factor = self.config["factors"].get(name, 1.0)
+        return [stand_in if one is None else one * factor for one in values]
+
+    def _told(self, outputs: dict[str, NDArray[Any]]) -> Answer:
+        for name, values in outputs.items():
+            if values.dtype.kind != "f" or np.isfinite(values).all():
+                continue
+            if self.config["finite"]:
+                return Answer(422, {"error": f"output '{name}' is not finite: a feature is missing"})
+            if self.config["instead"] is not None:
+                outputs[name] = np.nan_to_num(values, nan=self.config["instead"])
+        shown = [{"name": name, "shape": one.shape, "data": one.ravel().tolist()} for name, one in outputs.items()]
+        return Answer(200, {"model_name": self.model, "outputs": shown})
+
+
+def main() -> None:
+    """Serve until killed."""
+    port, path = arguments()
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        service = Scoring(Config(path, DEFAULTS), Path(folder))
+        Listener(("127.0.0.1", port), handler(service)).serve_forever()
+
+
+class Listener(http.server.ThreadingHTTPServer):
+    """The standard library's server, with room for connections that wait: its own 5 are soon too few."""
+
+    request_queue_size = 512
+
+
+def handler(service: Scoring) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return what answers one request for the service."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(b"")
+
+        def do_POST(self) -> None:
+            self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _answer(self, body: bytes) -> None:
+            try:
+                answer = service.handle(self.path, body)
+            except Exception as error:  # noqa: BLE001 - a server answers and goes on
+                log(f"ERROR {self.path}: {type(error).__name__}: {error}")
+                answer = Answer(500, {"error": f"{type(error).__name__}: {error}"})
+            told = json.dumps(answer.value).encode()  # as Python does it: NaN is written NaN
+            self.send_response(answer.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
+
+
+if __name__ == "__main__":
+    main()
