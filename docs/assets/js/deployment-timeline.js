@@ -1,5 +1,5 @@
 /** The steps of one deployment as they go: an ordered list, with verdicts of gates, shares, and how long a watch lasts. */
-import { h, root } from "./dom.js";
+import { Announcer, h, root } from "./dom.js";
 
 /** @typedef {{ gate: string, outcome: "pass" | "fail" | "inconclusive", sentence: string, overridden: null | { by: string, why: string } }} Verdict */
 /**
@@ -48,14 +48,13 @@ function sign(state, word) {
 }
 
 export class Timeline {
-  /** @param {(sentence: string) => void} say tells a screen reader */
-  constructor(say) {
-    this.say = say;
+  constructor() {
+    this.announcer = new Announcer(); // its own: what ended is not to be overtaken by what the overview says
     this.heading = h("h2", {});
     this.told = h("p", { class: "pl-live__message" });
     this.steps = h("ol", { class: "pl-steps" });
     this.notes = h("ul", { class: "pl-steps__notes" });
-    this.element = h("section", { hidden: true, "aria-label": "Steps of a deployment" }, this.heading, this.told, this.steps, this.notes);
+    this.element = h("section", { hidden: true, "aria-label": "Steps of a deployment" }, this.heading, this.told, this.steps, this.notes, this.announcer.element);
     /** @type {EventSource | undefined} */
     this.source = undefined;
     this.key = "";
@@ -136,7 +135,7 @@ export class Timeline {
     const done = state.steps.filter((step) => step.ended);
     const last = done[done.length - 1];
     const sentence = state.ended ? `${state.id} is over: ${state.ended}.` : last ? `${title(last.step)}: ${last.state}. ${last.sentence}` : "";
-    if (sentence && sentence !== this.spoken && this.spoken !== "") this.say(sentence);
+    if (sentence && sentence !== this.spoken && this.spoken !== "") this.announcer.say(sentence);
     this.spoken = sentence || " ";
   }
 

@@ -54,7 +54,7 @@ class Deployments {
     this.pause = h("button", { type: "button", class: "pl-live__pause", "aria-pressed": "false", onclick: () => this.toggle() }, "Pause");
     this.models = h("div");
     this.list = h("div");
-    this.timeline = new Timeline((sentence) => this.announcer.say(sentence));
+    this.timeline = new Timeline();
     const bar = h("div", { class: "pl-panel__bar" }, h("label", {}, "Registry ", this.choice), this.pause);
     place.replaceChildren(bar, this.message, this.models, this.list, this.timeline.element, this.announcer.element);
     this.paused = false;
