@@ -21,9 +21,10 @@ test: $(STAMPS)/installed $(STAMPS)/system index site ## Set up, then run all te
 prove: $(STAMPS)/installed $(STAMPS)/system index ## Prove every guide and record it
 	@$(BIN)/plumb prove --record
 
-bench: $(STAMPS)/installed index ## Measure the search; then the gateway beside its peers (about 25 minutes)
+bench: $(STAMPS)/installed index ## Measure the search, then gateway and deployment beside their peers (under an hour)
 	@bash deploy/bench.sh
 	@bash deploy/bench.sh --streaming
+	@bash deploy/bench.sh --deployment
 
 soak: $(STAMPS)/installed ## Load the gateway with faults for an hour (SOAK_SECONDS)
 	@$(BIN)/python benchmarks/streaming/soak.py

@@ -1,4 +1,4 @@
-"""What the streaming benchmarks share: arguments, where results go, and the words in which they are printed."""
+"""What benchmarks share: arguments, where results go, and the words in which they are printed; and streaming's own."""
 
 import argparse
 import importlib.metadata
@@ -36,15 +36,28 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def save(name: str, quick: bool, started: float, results: Any, **more: Any) -> dict[str, Any]:
-    """Write one benchmark's results with what they depend on; quick ones stay out of the repository."""
-    folder = BENCH / "quick" if quick else RESULTS
+def save(
+    name: str,
+    quick: bool,
+    started: float,
+    results: Any,
+    *,
+    here: Path = HERE,
+    packages: Sequence[str] = VERSIONS,
+    **more: Any,
+) -> dict[str, Any]:
+    """Write one benchmark's results with what they depend on; quick ones stay out of the repository.
+
+    `here` is the folder of the script, `packages` are those whose versions matter.
+    """
+    kept = BENCH / "quick" if here == HERE else BENCH / "quick" / here.name
+    folder = kept if quick else here / "results"
     folder.mkdir(parents=True, exist_ok=True)
-    versions = {package: importlib.metadata.version(package) for package in VERSIONS}
+    versions = {package: importlib.metadata.version(package) for package in packages}
     whole = {
         "schema": "plumbline.benchmark/1",
         "name": name,
-        "command": f"python benchmarks/streaming/{name}.py" + (" --quick" if quick else ""),
+        "command": f"python benchmarks/{here.name}/{name}.py" + (" --quick" if quick else ""),
         "date": time.strftime("%Y-%m-%d", time.gmtime(started)),
         "took_s": round(time.time() - started, 1),
         "commit": commit(),
