@@ -30,6 +30,13 @@ SAID = {"by": "eve", "why": "looked at it"}
 
 
 @pytest.fixture
+def client(settings, catalogue, monkeypatch) -> TestClient:
+    """A browser's page on the app; nothing is diagnosed here, so its workers are not started."""
+    monkeypatch.setattr("plumbline.web.app.entry_points", lambda **_: ())
+    return TestClient(create_app(settings, catalogue), base_url="http://127.0.0.1:8000")
+
+
+@pytest.fixture
 def home(tmp_path, settings, monkeypatch) -> Path:
     """A registry with two versions of one model, of which the first is in production."""
     folder = tmp_path / "registry"
@@ -205,6 +212,7 @@ def test_a_deployment_is_answered_with_the_token_a_name_and_a_reason(client: Tes
     assert refusal(client.post(f"{path}/approve", json=SAID)) == (401, "token")
     assert refusal(client.post(f"{path}/approve", json={"by": "eve"}, headers=TOKEN)) == (422, "invalid")
     assert client.post(f"{path}/approve", json=SAID, headers=TOKEN).status_code == 201
+    assert client.get(path).json()["waits"] is False  # for a person; whoever resumes it goes on
     assert client.post(f"{path}/refuse", json=SAID, headers=TOKEN).json()["step"] == "refuse"
     assert client.post(f"{path}/stop", json=SAID, headers=TOKEN).json()["data"]["why"] == "looked at it"
     assert [one["said"] for one in client.get(path).json()["notes"]] == ["approve", "refuse", "stop"]
@@ -224,8 +232,8 @@ def test_an_alias_moves_by_compare_and_set(client: TestClient, home: Path) -> No
 def test_an_app_that_others_reach_changes_nothing(home, settings, catalogue, monkeypatch) -> None:
     monkeypatch.setattr("plumbline.web.app.entry_points", lambda **_: ())
     far = replace(settings, host="10.0.0.1")
-    with TestClient(create_app(far, catalogue), base_url="http://127.0.0.1:8000") as page:
-        answer = page.put(f"{API}/models/churn/aliases/x", json={**SAID, "to": "1.0.1", "expect": None}, headers=TOKEN)
+    page = TestClient(create_app(far, catalogue), base_url="http://127.0.0.1:8000")
+    answer = page.put(f"{API}/models/churn/aliases/x", json={**SAID, "to": "1.0.1", "expect": None}, headers=TOKEN)
     assert refusal(answer) == (403, "not_here")
 
 

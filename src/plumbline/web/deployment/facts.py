@@ -102,7 +102,7 @@ def _answered(entries: list[Entry]) -> bool:
     """Say whether the approval, which is the last step that began, has ended or been answered."""
     asked = [number for number, entry in enumerate(entries) if entry.step == "approval"]
     after = entries[asked[0] :] if asked else []
-    return any(entry.kind in ("done", "failed") for entry in after)
+    return any(entry.kind in ("done", "failed") or entry.step in ("approve", "refuse") for entry in after)
 
 
 def entry(one: Entry) -> Facts:
