@@ -27,7 +27,7 @@ CURES = {
 }
 
 
-@diagnostic
+@diagnostic(timeout_s=30)
 def sample_ratio_mismatch(balance: ArmBalance) -> Finding:
     """Look for unplanned arms, units in several arms, and arms of another size than planned."""
     units, odds = (
