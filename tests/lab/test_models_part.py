@@ -55,3 +55,13 @@ def test_versions_that_the_registry_does_not_take_are_told(tmp_path: Path) -> No
     part = ModelsPart(Host(), Models())  # type: ignore[arg-type]  # of a builder it takes the folder only
     with pytest.raises(LabError, match="not registered"):
         part.start()
+
+
+def test_a_registry_that_takes_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Host:
+        folder = tmp_path
+
+    monkeypatch.setattr("plumbline.lab.parts.models._LONGEST_S", 0.01)
+    part = ModelsPart(Host(), Models())  # type: ignore[arg-type]  # of a builder it takes the folder only
+    with pytest.raises(LabError, match="took longer"):
+        part.start()

@@ -53,11 +53,14 @@ class ModelsPart(Built):
         """Register the versions.
 
         Raises:
-            LabError: The registry takes one of them not.
+            LabError: The registry takes one of them not, or not in time.
         """
         told = json.dumps([asdict(one) for one in self._recipe.versions])
         argv = [sys.executable, "-m", "plumbline.lab.servers.models", str(self.registry), told]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"the lab's models are not registered: it took longer than {_LONGEST_S:g} s") from None
         if done.returncode != 0:
             raise LabError(f"the lab's models are not registered: {done.stderr.strip().splitlines()[-1:]}")
         self.numbers = tuple(json.loads(done.stdout))
