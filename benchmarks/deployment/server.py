@@ -146,7 +146,18 @@ def load(peer: Peer, body: dict[str, Any], seconds: int, folder: Path) -> dict[s
     """Ask as fast as the server answers, from the other core, and return what came of it."""
     script = folder / "post.lua"
     script.write_text(LUA.format(body=json.dumps(body, separators=(",", ":"))))
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), peer.url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds}s",
+        "--timeout",
+        "30s",
+        "--latency",
+        "-s",
+        str(script),
+        peer.url,
+    ]
     before = processor(peer.pid)
     with on(1):
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -114,6 +114,14 @@ def test_a_form_that_came_before_is_read_without_the_checker(body):
         assert inferring.begin(body, Asked()) == first
 
 
+def test_parameters_of_any_length_are_taken_but_not_remembered():
+    inferring, slot, _ = served(NUMBERS)
+    parameters = MATRIX["parameters"] | {"note": "x" * forms.LONGEST}  # type: ignore[operator] # a dictionary
+    body = wire.encoded({"inputs": [MATRIX | {"parameters": parameters, "data": [1, 2, 0]}]})
+    assert inferring.begin(body, Asked()) == inferring.begin(body, Asked())
+    assert not slot.forms._matrices
+
+
 def test_whoever_sends_ever_new_forms_does_not_shut_out_the_others():
     inferring, slot, _ = served(NUMBERS)
     for number in range(forms.MOST + 2):

@@ -19,6 +19,7 @@ from plumbline.deployment.serving.checks import Checker
 from plumbline.deployment.serving.columns import Columns
 
 MOST = 256  # forms that are remembered
+LONGEST = 32 << 10  # bytes of parameters that are remembered: together at most 8 MiB per version
 _ABSENT = msgspec.Raw()
 _TYPES: dict[str, tuple[type, ...]] = {
     "float": (float, int, type(None)),
@@ -144,7 +145,7 @@ class Forms:
         columns = (tensor.parameters or {}).get("columns") if len(whole.inputs) == 1 else None
         if columns is not None and len(tensor.shape) == 2:
             plan = self._checker.numbers(tuple(columns))
-            if plan is not None:
+            if plan is not None and len(bytes(request.inputs[0].parameters)) <= LONGEST:
                 _keep(self._matrices, bytes(request.inputs[0].parameters), (plan, len(columns)))
             return
         names = tuple(one.name for one in whole.inputs)
