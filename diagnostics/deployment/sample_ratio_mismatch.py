@@ -12,7 +12,7 @@ from plumbline.diagnosis import Finding, Measure, Threshold, critical, diagnosti
 RARE = Threshold(
     1000, "{experiment}", "Fabijan et al., KDD 2019: p below 0.001 is void", "right experiments of which one looks so"
 )
-ALIKE = Threshold(0.001, "1", "as for the whole; it tells causes apart only", "chance that parts differ so")
+ALIKE = Threshold(0.01, "1", "judgement: it tells causes apart, it raises no alarm", "chance that parts differ so")
 NEVER = 1e9  # beyond it nobody counts
 FEW = Threshold(200, "{unit}", "judgement: of fewer no imbalance but the coarsest shows", "units")
 CROSSED = Threshold(0.01, "1", "judgement: a few come from shared devices", "of the units in several arms")
