@@ -115,7 +115,7 @@ def _changing(request: Request, registry: str, settings: WebSettings) -> Iterato
     require_token(request, settings.token)
     url = place_of(registry, settings)
     if not is_there(url):
-        raise Refusal(404, "empty", f"there is no registry in {shown(url)} yet", how_to_begin(registry, url))
+        raise Refusal(404, "empty", f"there is no registry in {shown(url)} yet", how_to_begin(url))
     with refusing():
         yield url
 

@@ -31,7 +31,7 @@ def look(name: str, settings: WebSettings) -> dict[str, Any]:
     except Refusal as refusal:
         return body | {"absent": refusal.sentence, "next": refusal.hint}
     if not body["models"] and not body["deployments"]:
-        body |= {"absent": f"the registry in {shown(url)} holds no model yet", "next": how_to_begin(name, url)}
+        body |= {"absent": f"the registry in {shown(url)} holds no model yet", "next": how_to_begin(url)}
     return body
 
 

@@ -140,7 +140,7 @@ def opened(name: str, settings: WebSettings) -> Iterator[Place]:
         from plumbline.deployment.registry.store import Registry
 
         if not is_there(url):
-            raise Refusal(404, "empty", f"there is no registry in {shown(url)} yet", how_to_begin(name, url))
+            raise Refusal(404, "empty", f"there is no registry in {shown(url)} yet", how_to_begin(url))
         files = state_folder() / "blobs" if "://" in url else None  # no file is read here
         registry = ends.enter_context(Registry.open(url, files, read_only=True))
         where, journal = journal_of(url), None
@@ -150,7 +150,7 @@ def opened(name: str, settings: WebSettings) -> Iterator[Place]:
         yield Place(name, shown(url), registry, journal)
 
 
-def how_to_begin(name: str, url: str) -> str:
+def how_to_begin(url: str) -> str:
     """Return the command that puts a first model into a registry."""
-    option = "" if name == DEFAULT and VARIABLE not in os.environ else f" --registry {shown(url)}"
+    option = "" if url == str(state_folder() / "registry") else f" --registry {shown(url)}"
     return f"plumb model register FOLDER{option}, or plumb deploy PIPELINE{option}"
