@@ -73,6 +73,12 @@ def test_a_killed_deployer_is_followed_by_one_that_finishes(script):
     assert "finish_s" not in found
 
 
+def test_a_deployment_is_timed_step_by_step(script):
+    found = script("machinery")
+    assert set(found["steps_s"]) >= {"build", "gates", "prepare", "promote", "settle"}
+    assert found["rollback_s"]["runs"] == 2
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_script_says_what_it_does_and_where_it_ends(name):
     about = (FOLDER / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
