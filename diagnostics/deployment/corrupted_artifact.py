@@ -40,8 +40,8 @@ def corrupted_artifact(stored: StoredFiles | None, artefact: ArtefactFiles | Non
     wrong = Measure("flawed", len(flaws), "{file}", ANY)
     files, compared = (sum(getattr(one, name) for one in seen) for name in ("files", "compared"))
     unread = sum(one.unread for one in seen)
-    numbers = (wrong, Measure("files", files, "{file}"), Measure("compared", compared, "{file}"))
-    numbers += (Measure("size", sum(one.size for one in seen), "By"),)
+    size = Measure("size", sum(one.size for one in seen), "By")
+    numbers = (wrong, Measure("files", files, "{file}"), Measure("compared", compared, "{file}"), size)
     text = f"Of {files} files {compared} were compared byte by byte: {wrong} not what was stored (limit {ANY})"
     if flaws:
         return _flawed(flaws[0], f"{text}. {_words(flaws[0])}.", *numbers)
