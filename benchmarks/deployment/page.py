@@ -94,7 +94,7 @@ def crashes(kept: Kept) -> list[str]:
     counted = {
         "moments at which the deployer killed itself": found["killed"],
         "inconsistent ends": found["inconsistent"],
-        "a lease left behind that keeps the next deployment away for up to 30 s": found["leases_left"],
+        "leases left behind, which the next deployment from the same machine takes at once": found["leases_left"],
         "requests meanwhile, with candidates that answer": f"{found['requests_of_good']:,}",
         "of these failed": found["failed_of_good"],
     }

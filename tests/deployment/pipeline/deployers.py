@@ -63,7 +63,7 @@ class Registry:
 
     def lease(self, model, holder, ttl_s):
         if self.holder not in ("", holder):
-            raise ConflictError(f"{self.holder} deploys {model}")
+            raise ConflictError(f"{self.holder} deploys {model}", holder=self.holder)
         self.holder, self.epoch = holder, self.epoch + 1
         return Lease(holder, self.epoch)
 

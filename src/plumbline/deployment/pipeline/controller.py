@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from plumbline.deployment.core.errors import ConflictError, DeploymentError, FencedError
+from plumbline.deployment.core.errors import ConflictError, DeploymentError, FencedError, NotFoundError
 from plumbline.deployment.core.lanes import Lane, version_of
 from plumbline.deployment.pipeline import approvals, steps
 from plumbline.deployment.pipeline.journal import Deployment, Entry, Journal, Kind
 from plumbline.deployment.pipeline.leasing import TTL_S, Held
 from plumbline.deployment.pipeline.machine import GOOD, Course, Result, State, Step
 from plumbline.deployment.pipeline.ports import Built, Registry, Source, Work
-from plumbline.deployment.pipeline.presence import RUN, here, holder
+from plumbline.deployment.pipeline.presence import RUN, here, holder, running
 from plumbline.deployment.pipeline.stage import WATCH, Sides, Start, Watching
 from plumbline.deployment.pipeline.steps import Ended, Waiting
 from plumbline.deployment.pipeline.world import Facts, Listen, Moment, World
@@ -66,7 +66,7 @@ class Controller:
             UnavailableError: The way back, or the end of a first deployment, is blocked; running again goes on.
         """
         try:
-            held = Held(self.registry, deployment.plan.model, holder(deployment.id), self.ttl_s)
+            held = Held(self.registry, deployment.plan.model, holder(deployment.id), self.ttl_s, self._gone)
         except ConflictError as error:
             if all(one.kind == "note" for one in self.journal.entries(deployment.id)):  # it never began
                 self.journal.append(
@@ -80,6 +80,17 @@ class Controller:
         with held:
             self.journal.append(deployment.id, RUN, "note", here())
             return _Run(self, deployment, held).go()
+
+    def _gone(self, left: str) -> bool:
+        """Say whether a lease is left from a deployment that ended here, by a process that was killed just then."""
+        name = left.rpartition("@")[0]
+        if left != holder(name):
+            return False  # another machine's: its lease says how long it has to be waited for
+        try:
+            ended = self.journal.get(name).ended is not None
+        except NotFoundError:
+            return False
+        return ended and running(self.journal.entries(name)) is None
 
 
 class _Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -22,15 +23,23 @@ class Held:
         model: The model's name.
         holder: Who asks; the same holder gets it again at once, with a new epoch.
         ttl_s: How long the lease lasts without being renewed.
+        gone: Says whether another holder is known to be gone: what it left behind is not waited for.
 
     Raises:
         ConflictError: Another holder has it.
     """
 
-    def __init__(self, registry: Registry, model: str, holder: str, ttl_s: float = TTL_S) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        model: str,
+        holder: str,
+        ttl_s: float = TTL_S,
+        gone: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._registry = registry
         self._ttl_s = ttl_s
-        self._lease: Lease = registry.lease(model, holder, ttl_s)
+        self._lease: Lease = _taken(registry, model, holder, ttl_s, gone)
         self.epoch = self._lease.epoch
         self._over = threading.Event()
         self._lost: DeploymentError | None = None
@@ -67,3 +76,14 @@ class Held:
                 return
             except DeploymentError:
                 continue  # the registry may be back before the lease runs out; whoever takes over fences us
+
+
+def _taken(registry: Registry, model: str, holder: str, ttl_s: float, gone: Callable[[str], bool]) -> Lease:
+    try:
+        return registry.lease(model, holder, ttl_s)
+    except ConflictError as error:
+        left = error.data.get("holder")
+        if not isinstance(left, str) or not gone(left):
+            raise
+    registry.release(registry.lease(model, left, ttl_s))  # as it would have done; whoever comes between us wins
+    return registry.lease(model, holder, ttl_s)
