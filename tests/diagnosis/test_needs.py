@@ -38,3 +38,11 @@ def test_the_page_carries_the_table_that_the_code_makes():
 )
 def test_a_field_is_enough_if_something_is_read_from_it(judges, problem, named, expected):
     assert enough(judges[problem], named) is expected
+
+
+def test_what_is_enough_only_together_or_has_no_column_stands_in_the_last_one():
+    rows = {row.split("`")[1]: row.rsplit("|", 2)[1].strip() for row in needs_table(load(CATALOGUE)).splitlines()[2:]}
+    assert rows["deployment.column-order-swapped"] == "`golden` + `model` + `url`"
+    assert rows["deployment.corrupted-artifact"] == "`artefact`; `registry`"
+    assert rows["streaming.high-fanout-latency"] == ""  # its columns say it
+    assert rows["host.oom-killed"] == ""
