@@ -70,3 +70,17 @@ def test_a_holder_that_is_not_known_here_is_waited_for(journal, name) -> None:
     with pytest.raises(ConflictError):
         deploy(journal, registry, lane)
     assert registry.holder == name
+
+
+def test_a_deployment_that_has_just_begun_is_not_taken_for_one_that_was_left(journal) -> None:
+    """Between its beginning and its lease another deployer looks for what is not over."""
+    registry, lane = serving_old()
+    seen = []
+
+    def make(deployment):
+        first = journal.entries(deployment.id)[0]
+        seen.append((first.step, first.kind, first.data))
+        return controller(journal, registry, lane)
+
+    recovery.deploy(journal, plan(), make)
+    assert seen == [(RUN, "note", here())]

@@ -141,14 +141,21 @@ class Journal:
             if not read_only:
                 _TABLES.create_all(self._engine)
 
-    def begin(self, plan: Plan) -> Deployment:
-        """Write down a new deployment and return it."""
+    def begin(self, plan: Plan, note: tuple[str, Mapping[str, Any]] | None = None) -> Deployment:
+        """Write down a new deployment and return it.
+
+        Args:
+            plan: What is wanted.
+            note: Its first line, a step and its data, written with it: nobody sees the one without the other.
+        """
         with self._writing() as connection:
             number = (connection.execute(select(func.max(_DEPLOYMENTS.c.number))).scalar() or 0) + 1
             one = Deployment(f"{plan.model}-{number}", plan, self._clock(), None)
             text = msgspec.json.encode(plan).decode()
             row = {"id": one.id, "model": plan.model, "plan": text, "at": one.at, "number": number}
             connection.execute(insert(_DEPLOYMENTS).values(row))
+            if note is not None:
+                _insert(connection, Entry(one.id, 1, note[0], "note", 0, "", one.at, note[1]))
         return one
 
     def append(
@@ -185,8 +192,7 @@ class Journal:
                 _writable(connection, deployment, epoch, newest or 0)
             at = self._clock()
             entry = Entry(deployment, (last or 0) + 1, step, kind, 0 if kind == "note" else epoch, digest, at, data)
-            row = {name: getattr(entry, name) for name in _ENTRIES.columns.keys()}  # noqa: SIM118 - no mapping
-            connection.execute(insert(_ENTRIES).values({**row, "data": msgspec.json.encode(data).decode()}))
+            _insert(connection, entry)
             if ended is not None:
                 change = update(_DEPLOYMENTS).where(_DEPLOYMENTS.c.id == deployment).values(ended=ended)
                 connection.execute(change)
@@ -253,6 +259,11 @@ class Journal:
             said = str(error.orig).strip().splitlines()[0]
             kind = FullError if "full" in said else UnavailableError
             raise kind(f"the journal of deployments cannot be used: {said}") from error
+
+
+def _insert(connection: Connection, entry: Entry) -> None:
+    row = {name: getattr(entry, name) for name in _ENTRIES.columns.keys()}  # noqa: SIM118 - no mapping
+    connection.execute(insert(_ENTRIES).values({**row, "data": msgspec.json.encode(entry.data).decode()}))
 
 
 def _writable(connection: Connection, deployment: str, epoch: int, newest: int) -> None:

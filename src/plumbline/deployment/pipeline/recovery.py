@@ -13,7 +13,7 @@ from plumbline.deployment.pipeline.journal import Deployment, Journal
 from plumbline.deployment.pipeline.machine import State
 from plumbline.deployment.pipeline.plan import Plan
 from plumbline.deployment.pipeline.ports import Registry
-from plumbline.deployment.pipeline.presence import running
+from plumbline.deployment.pipeline.presence import RUN, here, running
 
 STOP_S = 30.0
 """How long a rollback waits for a running deployment to undo itself: it asks at every look."""
@@ -73,7 +73,7 @@ def deploy(journal: Journal, plan: Plan, make: Make) -> tuple[Deployment, State]
                 f"'{deployment.id}' waits for a person: plumb deployments approve {deployment.id}, or refuse it",
                 id=deployment.id,
             )
-    deployment = journal.begin(plan)
+    deployment = journal.begin(plan, (RUN, here()))  # so that nobody takes it for one that was left behind
     return deployment, make(deployment).run(deployment)
 
 
@@ -98,7 +98,7 @@ def roll_back(
         approvals.stop(journal, deployment.id, by=plan.by, why=plan.why, now=time.time())
         if not _ended(journal, deployment.id, wait_s):
             make(deployment).run(deployment)
-    deployment = journal.begin(plan)
+    deployment = journal.begin(plan, (RUN, here()))  # so that nobody takes it for one that was left behind
     return deployment, make(deployment).run(deployment)
 
 
