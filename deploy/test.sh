@@ -18,10 +18,9 @@ if [ "$(id -u)" != 0 ] && systemd-run --user --scope --quiet -p Delegate=yes tru
 fi
 proofs() { ${delegated[@]+"${delegated[@]}"} "$bin/pytest" -q --cov --cov-append --cov-report= --durations=50 "$@"; }
 # A proof mostly waits, so three go side by side on two cores; each lab has its own network namespace. One that fails is
-# tried once more on a lab of its own, and said so at the end: docs/decisions/0016-a-proof-has-two-tries.md.
+# tried once more on a lab of its own, and said so at the end; so are browser tests: docs/decisions/0016-a-proof-has-two-tries.md.
 proofs -n 3 --dist load --reruns 1 -rR -m "proof and not alone and not browser" "$@"
-proofs -n 2 --dist loadfile -m "browser" "$@"
-proofs -m "proof and alone" tests/proofs "$@" || [ $? = 5 ] # pytest's word for "none", which is so on most machines
+proofs --reruns 1 -rR -m "browser or (proof and alone)" "$@"
 # A process that is killed while it writes what it covered leaves half a file. Combining warns of it, leaves it out and
 # goes on; nothing reads it later, but it would be warned of again.
 find . -maxdepth 1 -name ".coverage.*" -delete

@@ -7,8 +7,8 @@ from plumbline.lab import Fault, HurtsWhen, Lab, Population, Topology, Workload
 from plumbline.lab.parts import Cpu
 
 READERS = 120
-SMALL = 0.025
-"""Processors of the gateway: the lab is a model at a small scale, of 4,800 readers on one core."""
+SMALL = 0.016
+"""Processors of the gateway: the lab is a model at a small scale, of 7,500 readers on one core."""
 
 
 class OneByOne(Fault):
@@ -26,7 +26,15 @@ class OneByOne(Fault):
         """Give the gateway its small share of a processor, and let the ticker begin."""
         lab.part("cpu").tell(cores=SMALL)
         lab.populate(
-            Population(name="ticker", kind="publishers", count=2, channels=("ticks",), rate_hz=40.0, message_bytes=100)
+            Population(
+                name="ticker",
+                kind="publishers",
+                count=2,
+                channels=("ticks",),
+                rate_hz=40.0,
+                message_bytes=100,
+                unanswered=16,  # else what it cannot take piles up before it, and it answers nobody for a minute
+            )
         )
 
     def logs(self, lab: Lab) -> str:

@@ -21,6 +21,8 @@ class _Behaviour:
         rate_hz: Of `publishers`: messages per second each. Of `churners`: new connections per second, all together. Of
             the others: how many connect per second at first (0: all at once).
         wave_s: Of `publishers`: they send in the first half of each so many seconds only, all together (0: always).
+        unanswered: Of `publishers`: so many messages of each may wait for their answer; who waits does not send
+            (0: any number, also into a server that stands still).
         message_bytes: Length of a published message's data, in bytes.
         stay_s: How long a churner stays, in seconds.
         retry_s: How long after a loss or a failure a client comes again, in seconds.
@@ -36,6 +38,7 @@ class _Behaviour:
     channels: tuple[str, ...] = ("lab.0",)
     rate_hz: float = 0.0
     wave_s: float = 0.0
+    unanswered: int = 0
     message_bytes: int = 256
     stay_s: float = 0.5
     retry_s: float = 0.5

@@ -6,6 +6,7 @@ import itertools
 import os
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -186,7 +187,8 @@ def test_of_two_processes_that_deploy_at_once_one_wins_and_the_other_says_who(wo
                 run()
             except ConflictError:
                 os._exit(3)
-            except BaseException:  # noqa: BLE001 - the parent sees the code
+            except BaseException:  # noqa: BLE001 - the parent sees the code, and why
+                (folder / "why").write_text(traceback.format_exc())
                 os._exit(1)
             os._exit(0)
         return pid
@@ -194,7 +196,8 @@ def test_of_two_processes_that_deploy_at_once_one_wins_and_the_other_says_who(wo
     pids = [compete(NEW), compete(NEWER)]
     (folder / "go").touch()
     codes = sorted(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids)
-    assert codes in ([0, 3], [0, 0])  # so quick that one began after the other's end: both won, in order
+    why = (folder / "why").read_text() if 1 in codes else ""
+    assert codes in ([0, 3], [0, 0]), why  # so quick that one began after the other's end: both won, in order
     journal, _ = deployer(folder, registry)
     ends = [one.ended for one in journal.deployments(MODEL)]
     assert None not in ends

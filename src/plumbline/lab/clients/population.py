@@ -138,12 +138,13 @@ class Crowd:
 
     async def _publish(self, connection: ClientConnection, number: int) -> None:
         channel = self.plan.channels[number % len(self.plan.channels)]
-        due = _clock()
+        due, room = _clock(), asyncio.Semaphore(self.plan.unanswered or sys.maxsize)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._answers(connection))
+                tasks.create_task(self._answers(connection, room))
                 while True:
                     await self._crest()
+                    await room.acquire()
                     data = "x" * self.plan.message_bytes
                     await connection.send(json.dumps({"id": 1, "publish": channel, "data": data}))
                     due = max(due, _clock() - _CATCH_UP_S) + 1 / max(self.plan.rate_hz, 0.01)
@@ -156,9 +157,11 @@ class Crowd:
         if (wave_s := self.plan.wave_s) and (past_s := _clock() % wave_s) >= wave_s / 2:
             await asyncio.sleep(wave_s - past_s)
 
-    async def _answers(self, connection: ClientConnection) -> None:
+    async def _answers(self, connection: ClientConnection, room: asyncio.Semaphore) -> None:
         while True:
-            if "ok" in json.loads(await connection.recv()):
+            answer = json.loads(await connection.recv())
+            room.release()
+            if "ok" in answer:
                 _count(self.sent)
 
     async def _churn(self, tasks: asyncio.TaskGroup) -> None:
