@@ -1,6 +1,9 @@
 """Vital numbers: rates between two looks, worker by worker."""
 
 import asyncio
+import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,26 @@ def test_a_real_gateways_stats_hold_all_that_is_shown(tmp_path: Path):
     (one,) = as_json(asyncio.run(_two_looks(tmp_path / "a.sock")))
     assert one["worker"] == "gateway"
     assert one["published_per_s"] == 1.5
+
+
+def test_workers_that_listen_under_a_long_path_are_found(tmp_path, monkeypatch):
+    """A gateway started with `--admin admin.sock` knows nothing of how long its folder's path is."""
+    deep = tmp_path / ("far" * 20) / ("away" * 15)
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    answer = json.dumps({"ok": True, "result": {"connections": 7}}).encode() + b"\n"
+
+    def once(listening: socket.socket) -> None:
+        link, _ = listening.accept()
+        with link:
+            link.recv(4096)
+            link.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("admin.sock.worker-0")
+        listening.listen()
+        thread = threading.Thread(target=once, args=(listening,))
+        thread.start()
+        found = look(deep / "admin.sock")
+        thread.join()
+    assert found.workers == {"worker-0": {"connections": 7}}

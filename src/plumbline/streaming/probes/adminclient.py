@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+LONGEST = 100  # bytes of a socket's path: sun_path has 108 on Linux, 104 on macOS
 ANSWER_LIMIT = 16 << 20  # bytes; 200 closes and 50 queues are some 40 KB
 
 
@@ -39,7 +43,8 @@ def ask(path: str | os.PathLike[str], request: dict[str, Any], timeout_s: float 
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
             link.settimeout(timeout_s)
-            link.connect(os.fspath(path))
+            with _short(path) as address:
+                link.connect(address)
             link.sendall(json.dumps(request).encode() + b"\n")
             line = _line(link)
     except TimeoutError:
@@ -49,6 +54,20 @@ def ask(path: str | os.PathLike[str], request: dict[str, Any], timeout_s: float 
     except OSError as error:
         raise AdminError("unreachable", _unreachable(path, error)) from None
     return result(path, line)
+
+
+@contextmanager
+def _short(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Give a name of the socket that the kernel takes: who listens may have named a long path by its end alone."""
+    whole = os.fspath(path)
+    if len(os.fsencode(whole)) <= LONGEST or sys.platform != "linux":
+        yield whole
+        return
+    folder = os.open(os.path.dirname(whole), os.O_PATH | os.O_DIRECTORY)  # noqa: PTH120 - as the string it is
+    try:
+        yield f"/proc/self/fd/{folder}/{os.path.basename(whole)}"  # noqa: PTH119 - the same
+    finally:
+        os.close(folder)
 
 
 def _line(link: socket.socket) -> bytes:
