@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -61,8 +62,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """Both builds of the site, made now unless they are up to date."""
-    run = subprocess.run(["bash", "deploy/site.sh", "--both"], cwd=ROOT, capture_output=True, text=True, check=False)
+    """Both builds of the site, made now unless they are up to date; by one process, while others wait for it."""
+    with (ROOT / ".plumbline/built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        words = ["bash", "deploy/site.sh", "--both"]
+        run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, f"deploy/site.sh --both failed:\n{run.stdout}\n{run.stderr}"
     return ROOT / "site"
 
