@@ -28,7 +28,6 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
-    event,
     func,
     insert,
     inspect,
@@ -47,6 +46,7 @@ from plumbline.deployment.core.errors import (
     UnavailableError,
 )
 from plumbline.deployment.pipeline.plan import Plan
+from plumbline.deployment.registry.pooling import closed_at_fork, lasting
 
 Kind = Literal["intent", "done", "failed", "note"]
 """`note` is what people say to a deployment: approvals, overrides, requests to stop. Notes carry no epoch."""
@@ -139,7 +139,7 @@ class Journal:
         with self._told():
             self._empty = read_only and not inspect(self._engine).has_table(_DEPLOYMENTS.name)
             if not read_only:
-                _TABLES.create_all(self._engine)
+                _prepare(self._engine)
 
     def begin(self, plan: Plan, note: tuple[str, Mapping[str, Any]] | None = None) -> Deployment:
         """Write down a new deployment and return it.
@@ -280,11 +280,18 @@ def _writable(connection: Connection, deployment: str, epoch: int, newest: int) 
         raise ConflictError(f"deployment '{deployment}' is over: {row.ended}", id=deployment, ended=row.ended)
 
 
+def _prepare(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # kept in the file
+    _TABLES.create_all(engine)
+
+
 def _engine(url: str, *, read_only: bool) -> Engine:
     if "://" in url:
         if not url.startswith(("postgresql://", "postgres://")):
             raise InvalidError("a journal lives in a file (SQLite) or in Postgres")
-        return create_engine("postgresql+psycopg://" + url.partition("://")[2], pool_pre_ping=True)
+        return closed_at_fork(create_engine("postgresql+psycopg://" + url.partition("://")[2], pool_pre_ping=True))
     path = Path(url).expanduser()
     if read_only:
         where = f"{path.absolute().as_uri()}?mode=ro"
@@ -295,13 +302,4 @@ def _engine(url: str, *, read_only: bool) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnavailableError(f"{path.parent}: {error.strerror}; deployments cannot be journalled") from error
-    # A connection per use: no read stays open, and none crosses a fork.
-    options = {"timeout": WAIT_S, "isolation_level": None}
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args=options)
-    event.listen(engine, "connect", _durable)
-    return engine
-
-
-def _durable(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    return lasting(f"{path.absolute().as_uri()}?mode=rwc", WAIT_S)

@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -52,7 +53,7 @@ class Scraped:
         self._urls = urls
         self._business = tuple(business)
         self._since = since
-        self._client = httpx.Client(timeout=timeout_s, trust_env=False)
+        self._timeout_s = timeout_s
 
     def read(self, names: Sequence[str]) -> dict[str, Reading]:
         """Return the counts of versions by digest or name of a copy, all servers together.
@@ -67,9 +68,15 @@ class Scraped:
         events = {one.name: self._ask(one) for one in self._business}
         return {name: _with(reading, name, events) for name, reading in counted.items()}
 
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Made when it is needed: reading the authorities' certificates would be a third of a rollback's time."""
+        return httpx.Client(timeout=self._timeout_s, trust_env=False)
+
     def close(self) -> None:
         """Close connections."""
-        self._client.close()
+        if "_client" in self.__dict__:
+            self._client.close()
 
     def _scrape(self, url: str) -> list[Sample]:
         try:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
-import sqlite3
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.pool import QueuePool
 
 from plumbline.deployment.core.errors import CorruptError, DeploymentError, FullError, InvalidError, UnavailableError
+from plumbline.deployment.registry.pooling import closed_at_fork, lasting
 
 SCHEMA = "0001"
 """The newest migration that this code knows."""
@@ -185,16 +183,7 @@ def _sqlite(folder: Path, *, read_only: bool) -> Engine:
     mode = "rwc"
     if read_only:  # where nothing can be written, there is no other writer to look out for
         mode = "ro" if _shared(folder) else "ro&immutable=1"
-    where = f"{path.absolute().as_uri()}?mode={mode}"
-    # Idle connections are kept: the last one that closes copies the log into the file, which costs as much as a write.
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(where, uri=True, timeout=WAIT_S, isolation_level=None, check_same_thread=False),
-        poolclass=QueuePool,
-    )
-    event.listen(engine, "connect", _durable)
-    _ENGINES.add(engine)
-    return engine
+    return lasting(f"{path.absolute().as_uri()}?mode={mode}", WAIT_S)
 
 
 def _shared(folder: Path) -> bool:
@@ -208,24 +197,6 @@ def _shared(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and (growing or (log.exists() and log.stat().st_size > 0))
 
 
-_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-def _close_idle() -> None:
-    """Close what a fork would share: a socket, or SQLite's locks (sqlite.org/howtocorrupt.html, 2.6)."""
-    for engine in list(_ENGINES):
-        engine.dispose()
-
-
-os.register_at_fork(before=_close_idle)
-
-
-def _durable(connection: Any, _record: Any) -> None:
-    """What is acknowledged survives a power cut."""
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
 def _postgres(url: str) -> Engine:
     try:
         parsed = make_url(url)
@@ -236,11 +207,11 @@ def _postgres(url: str) -> Engine:
             f"a registry lives in a folder (SQLite) or in Postgres, not in '{parsed.get_backend_name()}'",
             url=_shown(url),
         )
-    engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args={"connect_timeout": 5}
+    return closed_at_fork(
+        create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args={"connect_timeout": 5}
+        )
     )
-    _ENGINES.add(engine)
-    return engine
 
 
 def _shown(url: str) -> str:
