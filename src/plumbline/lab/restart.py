@@ -39,7 +39,7 @@ def restart(environment: Mapping[str, str], name: str = "gateway", patience_s: f
         now = int(pidfile.read_text())
         if now == before and stop_s is not None and time.monotonic() - asked >= stop_s:
             _signal(before, signal.SIGKILL)  # as systemd does after TimeoutStopSec=
-        if now != before and (_answers(admin) if admin else listens(now, port)):
+        if now != before and (listens(now, port) if admin is None else _answers(admin, now, port)):
             return f"restarted: process {now}, before {before}"
         time.sleep(0.05)
     raise TimeoutError(f"the {name} did not come back within {patience_s:.0f} s; see {environment[f'{word}_LOG']}")
@@ -50,11 +50,12 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _answers(admin: str) -> bool:
+def _answers(admin: str, pid: int, port: int) -> bool:
+    """Tell whether a gateway is back; another kind of server says on its admin socket that it is none."""
     try:
         ask(admin, {"get": "settings"})
-    except AdminError:
-        return False
+    except AdminError as error:
+        return error.kind in ("refused", "malformed") and listens(pid, port)
     return True
 
 
