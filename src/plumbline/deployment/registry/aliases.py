@@ -6,11 +6,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, desc, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, desc, insert, select, update
 
 from plumbline.deployment.core.errors import ConflictError, NotFoundError
-from plumbline.deployment.registry.records import Stored
-from plumbline.deployment.registry.tables import ALIASES, MOVES
+from plumbline.deployment.registry.records import found
+from plumbline.deployment.registry.tables import ALIASES, MOVES, VERSIONS
+
+# Written once: building a statement anew costs SQLAlchemy more than executing it.
+_HERE = (ALIASES.c.model == bindparam("of")) & (ALIASES.c.alias == bindparam("name"))
+_STILL = _HERE & (ALIASES.c.version == bindparam("was"))
+_POINTED = select(ALIASES.c.version).where(_HERE)
+_SWAP = update(ALIASES).where(_STILL).values(version=bindparam("is"))
+_AWAY = delete(ALIASES).where(_STILL)
+_NEW = insert(ALIASES)
+_KEPT = insert(MOVES)
+_THERE = select(VERSIONS.c.version, VERSIONS.c.collected_at).where(
+    VERSIONS.c.model == bindparam("of"), VERSIONS.c.version == bindparam("version")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +77,50 @@ def history(connection: Connection, model: str, alias: str | None) -> tuple[Move
     return tuple(_moved(row) for row in connection.execute(moves))
 
 
-def move(connection: Connection, model: str, target: Stored | None, wish: Wish, now: float) -> Moved:
+def move(connection: Connection, model: str, to: str | None, wish: Wish, now: float) -> Moved:
     """Point an alias somewhere else, if it points where the mover believes.
+
+    Args:
+        connection: The one that writes.
+        model: The model's name.
+        to: Reference of the version; None takes the alias away.
+        wish: What is wanted and believed.
+        now: Unix time in seconds.
 
     Raises:
         ConflictError: It points elsewhere; the sentence says who moved it and when.
-        NotFoundError: The target's files were collected.
+        NotFoundError: There is no such version, or its files were collected.
     """
-    here = (ALIASES.c.model == model) & (ALIASES.c.alias == wish.alias)
-    source = connection.execute(select(ALIASES.c.version).where(here)).scalar()
-    if source != wish.expect:
-        raise _lost(connection, model, wish, source)
-    if target is not None and target.collected_at is not None:
-        raise NotFoundError(
-            f"{model} {target.version}: its files were collected on {_day(target.collected_at)}; register it again",
-            model=model,
-            version=target.version,
-        )
-    to = None if target is None else target.version
-    if to is None:
-        connection.execute(delete(ALIASES).where(here))
-    elif source is None:
-        connection.execute(insert(ALIASES).values(model=model, alias=wish.alias, version=to))
+    target = None if to is None else _target(connection, model, to)
+    here = {"of": model, "name": wish.alias}
+    if wish.expect is None:
+        source = connection.execute(_POINTED, here).scalar()
+        if source is not None:
+            raise _lost(connection, model, wish, source)
+        if target is not None:
+            connection.execute(_NEW, {"model": model, "alias": wish.alias, "version": target})
     else:
-        connection.execute(update(ALIASES).where(here).values(version=to))
-    done = {"model": model, "alias": wish.alias, "source": source, "target": to, "moved_by": wish.by}
-    done |= {"why": wish.why, "epoch": wish.epoch, "moved_at": now}
-    key = connection.execute(insert(MOVES).values(**done)).inserted_primary_key
+        change = _AWAY if target is None else _SWAP
+        if connection.execute(change, {**here, "was": wish.expect, "is": target}).rowcount != 1:
+            raise _lost(connection, model, wish, connection.execute(_POINTED, here).scalar())
+    done = {"model": model, "alias": wish.alias, "source": wish.expect, "target": target, "moved_by": wish.by}
+    key = connection.execute(_KEPT, done | {"why": wish.why, "epoch": wish.epoch, "moved_at": now}).inserted_primary_key
     number = 0 if key is None else int(key[0])
-    return Moved(number, model, wish.alias, source, to, wish.by, wish.why, wish.epoch, now)
+    return Moved(number, model, wish.alias, wish.expect, target, wish.by, wish.why, wish.epoch, now)
+
+
+def _target(connection: Connection, model: str, ref: str) -> str:
+    """Return the version that a reference means; one that is named in full costs no reading of its manifest."""
+    row = connection.execute(_THERE, {"of": model, "version": ref}).first()
+    one = found(connection, model, ref) if row is None else row
+    version, collected_at = one.version, one.collected_at
+    if collected_at is not None:
+        raise NotFoundError(
+            f"{model} {version}: its files were collected on {_day(collected_at)}; register it again",
+            model=model,
+            version=version,
+        )
+    return str(version)
 
 
 def _lost(connection: Connection, model: str, wish: Wish, found: str | None) -> ConflictError:

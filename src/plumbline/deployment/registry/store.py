@@ -200,8 +200,7 @@ class Registry:
         with self.database.writing() as connection:
             if epoch is not None:
                 leases.current(connection, model, epoch)
-            target = None if to is None else found(connection, model, to)
-            return aliases.move(connection, model, target, wish, self._clock())
+            return aliases.move(connection, model, to, wish, self._clock())
 
     def history(self, model: str, alias: str | None = None) -> tuple[Moved, ...]:
         """Return every move of a model's aliases, or of one, in the order in which they happened."""
