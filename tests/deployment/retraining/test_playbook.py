@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import os
-import re
+import json
 import shutil
-import subprocess
-import sys
+import sqlite3
 from pathlib import Path
 
-from plumbline.deployment.retraining.declaration import load
+import pytest
+from playbooks import ROOT, example, executed, free_port, unseen
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs/infrastructure/deployment/retraining.md").read_text()
+from plumbline.deployment.pipeline.journal import Journal
+from plumbline.deployment.registry.store import Registry
+
+PAGE = ROOT / "docs/infrastructure/deployment/retraining.md"
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^``` {kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-
-
-def test_the_playbook_trains_once_and_then_investigates(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+def test_a_world_that_moves_trains_and_deploys_once_and_a_bug_does_not(tmp_path: Path) -> None:
+    example(tmp_path)
     shutil.copy(ROOT / "examples/deployment/world.py", tmp_path)
-    (tmp_path / "retrain.yml").write_text(blocks("yaml")[0])
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    printed = ""
-    for step in blocks(r"\{\.bash \.playbook\}"):
-        words = ["bash", "-euo", "pipefail", "-c", step]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        printed += done.stdout
-    without_figures = re.compile(r"\d+(\.\d+)?")  # the tables are made from the clock
-    lines = {without_figures.sub("#", line) for line in printed.splitlines()}
-    shown = [line for block in blocks("text") for line in block.splitlines()]
+    port = str(free_port())
+    rules = (ROOT / "examples/deployment/retraining.yml").read_text().replace("8080", port)
+    (tmp_path / "retraining.yml").write_text(rules)
+    page = PAGE.read_text().replace("/tmp/churn.sock", "churn.sock").replace("8080", port)
+    printed, shown = executed([page], tmp_path)
     assert len(shown) == 4
-    assert [line for line in shown if without_figures.sub("#", line) not in lines] == []
-    assert "wait: " in printed
-
-
-def test_the_example_can_be_read() -> None:
-    found = load(ROOT / "examples/deployment/retraining.yml")
-    assert found.start[1] == "deploy"
-    assert found.sources.registry == str(ROOT / "examples/deployment/build/registry")
+    assert unseen(shown, printed) == []
+    assert ": none for another 24 h." in printed
+    with Registry.open(tmp_path / "build/registry", read_only=True) as registry:
+        assert registry.aliases("churn") == {"production": "1.0.1"}
+        old, new = (registry.get("churn", version).manifest for version in ("1.0.0", "1.0.1"))
+    assert old.lineage.data != new.lineage.data
+    journal = Journal(tmp_path / "build/registry/deployments.db", read_only=True)
+    second, _ = journal.deployments("churn")
+    journal.close()
+    assert second.ended == "promoted"
+    assert second.plan.why.startswith("worse than it was: drop.roc_auc is 0.")
+    with sqlite3.connect(tmp_path / "build/retraining.db") as state:
+        (run,) = state.execute("SELECT outcome, why, seen FROM runs").fetchall()
+    assert run[:2] == ("done", second.plan.why)
+    assert json.loads(run[2])["labels"] == 6_000
+    told = (tmp_path / "beside.log").read_text()
+    assert "answers: 1.0.1" in told
+    assert "failed:" not in told

@@ -61,6 +61,11 @@ def test_answers_that_are_not_finite_or_all_the_same_look_like_a_bug(tmp_path: P
     assert stuck.bugs == ("the last 200 answers all are 0.13",)
 
 
+def test_of_rows_with_one_time_none_is_newer_for_its_score(tmp_path: Path) -> None:
+    rows = [(TRAINED + 1, 0.9, 0), (TRAINED + 1, 0.1, 1)] * 150 + [(TRAINED + 1, 0.1, 0), (TRAINED + 1, 0.9, 1)] * 150
+    assert read(predictions(tmp_path / "p.csv", rows), window=300).measures["roc_auc"] == 1.0
+
+
 def test_times_may_be_written_as_people_do(tmp_path: Path) -> None:
     path = predictions(tmp_path / "p.csv", [("1970-03-31T00:00:00Z", 0.5, 1), ("1970-04-01 00:00:00", 0.5, 0)])
     assert read(path).labels == 2
@@ -107,6 +112,13 @@ def test_each_column_has_its_drift_and_what_ceased_to_come_is_a_bug(tmp_path: Pa
         "'city' has ceased to come: r.csv does not have it",
         "'tenure' is missing in 50% of the recent rows, 0.0% in training",
     }
+
+
+def test_what_is_no_input_is_left_out(tmp_path: Path) -> None:
+    training = columns(tmp_path / "t.csv", age=[1.0, 2.0] * 50, churned=[0, 1] * 50)
+    recent = columns(tmp_path / "r.csv", age=[1.0, 2.0] * 50)
+    found = samples(training, recent, ("churned",))
+    assert (set(found.measures), found.bugs) == ({"psi.age"}, ())
 
 
 def test_a_sample_without_rows_or_that_is_no_text_is_refused(tmp_path: Path) -> None:

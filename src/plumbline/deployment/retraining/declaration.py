@@ -42,6 +42,7 @@ class _Budget(declared.Closed):
 class _Samples(declared.Closed):
     training: str
     recent: str
+    ignore: tuple[str, ...] = ()
 
 
 class _Prometheus(declared.Closed):
@@ -117,6 +118,7 @@ class Sources:
         window: Newest mature rows that performance is measured on.
         training: CSV of the inputs that the model was trained on.
         recent: CSV of inputs that came lately.
+        ignore: Columns of both that are no inputs.
         file: JSON with measures that somebody else computed.
         prometheus: URL of a Prometheus.
         queries: PromQL by the measure's name.
@@ -132,6 +134,7 @@ class Sources:
     window: int = WINDOW
     training: Path | None = None
     recent: Path | None = None
+    ignore: tuple[str, ...] = ()
     file: Path | None = None
     prometheus: str | None = None
     queries: dict[str, str] = field(default_factory=dict)
@@ -259,6 +262,7 @@ def _sources(given: _Observe, folder: Path) -> Sources:
         window=given.window,
         training=folder / samples.training if samples else None,
         recent=folder / samples.recent if samples else None,
+        ignore=samples.ignore if samples else (),
         file=folder / given.file if given.file else None,
         prometheus=prometheus.url if prometheus else None,
         queries=prometheus.queries if prometheus else {},

@@ -89,7 +89,7 @@ def _asked(setting: Retraining, sources: Sources, now: float) -> list[Callable[[
         where = {"now": now, "settle_s": sources.settle_s}
         asked.append(lambda: registered(url, setting.rules.model, sources.alias, blobs=sources.blobs, **where))
     if (training := sources.training) is not None and (recent := sources.recent) is not None:
-        asked.append(lambda: tables.samples(training, recent))
+        asked.append(lambda: tables.samples(training, recent, sources.ignore))
     if (prometheus := sources.prometheus) is not None:
         asked.append(lambda: remote.queried(prometheus, sources.queries))
     if (server := sources.server) is not None:

@@ -63,15 +63,20 @@ def labelled(path: Path, *, now: float, trained_at: float, delay_s: float, windo
         latest.append(score)
         if row["label"].strip() and now - at >= delay_s:
             rows.append((at, score, _number(row["label"], f"{path}:{line}: label")))
-    rows.sort()
+    rows.sort(key=lambda row: row[0])  # and no further: of one day's rows none is newer for its score
     table = np.asarray(rows[-window:], dtype=np.float64).reshape(-1, 3)
     table = table[np.isfinite(table).all(axis=1)]
     measures = performance(table[:, 1], table[:, 2]) if len(table) >= LEAST_ROWS else {}
     return Found(measures, len(rows), bugs=tuple(_odd(latest)))
 
 
-def samples(training: Path, recent: Path) -> Found:
+def samples(training: Path, recent: Path, ignore: Sequence[str] = ()) -> Found:
     """Compare inputs: a `psi.<column>` for each column of the training sample.
+
+    Args:
+        training: What the version that serves was trained on.
+        recent: What came lately.
+        ignore: Columns that are no inputs, such as the label.
 
     Raises:
         InvalidError: A file cannot be read.
@@ -79,6 +84,8 @@ def samples(training: Path, recent: Path) -> Found:
     one, other = _columns(training), _columns(recent)
     measures, bugs = {}, []
     for name, old in one.items():
+        if name in ignore:
+            continue
         if name not in other:
             bugs.append(f"'{name}' has ceased to come: {recent.name} does not have it")
             continue
