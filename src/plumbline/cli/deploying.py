@@ -65,6 +65,7 @@ class Place:
 
     def controller(self, deployment: Deployment, listen: Callable[[Moment], None]) -> Controller:
         """Return what can run a deployment: its own lane, counts and, if the file is there, work."""
+        from plumbline.deployment.pipeline.commands import answered
         from plumbline.deployment.pipeline.controller import Controller
         from plumbline.deployment.pipeline.declaration import load
         from plumbline.deployment.pipeline.observing import Scraped
@@ -73,14 +74,16 @@ class Place:
 
         plan = deployment.plan
         work, path = None, Path(plan.pipeline)
+        here, folder = path.parent if plan.pipeline else Path(), self.folder / "deployments" / deployment.id
         if plan.kind == "deploy" and plan.pipeline and path.is_file():
-            folder = self.folder / "deployments" / deployment.id
             work = PipelineWork(load(path), self.registry, plan.by, self.folder / "cache", folder / "work.log")
-        lane = lane_of(plan.lane, path.parent if plan.pipeline else Path())
+        lane = lane_of(plan.lane, here)
         source = None
         if plan.lane is not None and (plan.metrics or plan.lane.admin):
-            asked = partial(metrics_of, plan.lane, path.parent if plan.pipeline else Path())
-            source = Scraped(plan.metrics or asked, plan.watch.business, deployment.at)
+            asked = partial(metrics_of, plan.lane, here)
+            since = {"PLUMBLINE_SINCE": repr(deployment.at)}
+            ask = partial(answered, folder=here, log=folder / "watch.log", variables=since)
+            source = Scraped(plan.metrics or asked, plan.watch.business, ask)
             self.ends.callback(source.close)
         return Controller(self.journal, self.registry, lane, work, source, listen)
 

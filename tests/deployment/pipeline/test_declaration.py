@@ -200,7 +200,7 @@ def test_a_data_file_that_is_missing_is_told_unless_the_build_may_make_it(read, 
     assert read(SMALL + evaluation).evaluation is not None
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -6,6 +6,7 @@ import http.server
 import math
 import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from plumbline.deployment.core.errors import InvalidError, UnavailableError
 from plumbline.deployment.core.verdicts import Outcome
 from plumbline.deployment.pipeline import parts
+from plumbline.deployment.pipeline.commands import answered
 from plumbline.deployment.pipeline.observing import Scraped
 from plumbline.deployment.pipeline.outlook import outlook, visible_rate
 from plumbline.deployment.pipeline.plan import Plan, Stage
@@ -177,22 +179,60 @@ def test_metrics_that_cannot_be_read_are_an_error_and_not_zero(metrics) -> None:
     source.close()
 
 
-def command(code):
-    return parts.Business("orders", (sys.executable, "-c", code), "less")
+def command(code, **more):
+    return parts.Business("orders", (sys.executable, "-c", code), "less", **more)
 
 
-def test_business_events_come_from_a_command_that_knows_since_when() -> None:
+@pytest.fixture
+def asking(tmp_path):
+    """Return counts that a command gives; it runs as a deployment's does, in the folder of the pipeline's file."""
+    folder = tmp_path / "pipeline"
+    folder.mkdir()
+
+    def ask(business):
+        ask_it = partial(answered, folder=folder, log=tmp_path / "watch.log", variables={"PLUMBLINE_SINCE": "4.0"})
+        source = Scraped([], [business], ask_it)
+        try:
+            return source.read([NEW, OLD])[NEW].business
+        finally:
+            source.close()
+
+    return ask
+
+
+def test_business_events_come_from_a_command_that_knows_since_when(asking) -> None:
     code = (
         f"import os, json; print(json.dumps({{'{NEW}': {{'events': float(os.environ['PLUMBLINE_SINCE']), 'of': 9}}}}))"
     )
-    source = Scraped([], [command(code)], since=4.0)
-    assert source.read([NEW, OLD])[NEW].business == {"orders": (4, 9)}
+    assert asking(command(code)) == {"orders": (4, 9)}
+
+
+def test_a_business_command_starts_in_the_files_folder_and_sees_only_what_it_is_to_see(asking, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "of the deployer")
+    monkeypatch.setenv("WANTED", "7")
+    (tmp_path / "pipeline" / "orders").write_text("9")
+    code = (
+        "import json, os, sys; assert 'SECRET' not in os.environ; print('a warning', file=sys.stderr);"
+        f" print(json.dumps({{'{NEW}': {{'events': int(os.environ['WANTED']), 'of': int(open('orders').read())}}}}))"
+    )
+    assert asking(command(code, keep=("WANTED",))) == {"orders": (7, 9)}
+    assert asking(command(code, environment={"WANTED": "3"})) == {"orders": (3, 9)}
+    assert (tmp_path / "watch.log").read_text() == "a warning\n" * 2
+
+
+def test_a_business_command_that_hangs_is_killed(asking) -> None:
+    with pytest.raises(UnavailableError, match=r"'orders' cannot be read: .* was killed after its time limit of 0.2 s"):
+        asking(command("import time; time.sleep(60)", time_limit_s=0.2))
+
+
+def test_without_somebody_who_runs_it_a_business_metric_is_not_silently_left_out() -> None:
+    source = Scraped([], [command("")])
+    with pytest.raises(UnavailableError, match="nobody runs its command"):
+        source.read([NEW])
     source.close()
 
 
 @pytest.mark.parametrize("code", ["print(1)", "raise SystemExit(2)", f'print(\'{{"{NEW}": {{"events": -1}}}}\')'])
-def test_a_business_command_that_gives_no_counts_is_an_error(code) -> None:
-    source = Scraped([], [command(code)])
+def test_a_business_command_that_gives_no_counts_is_an_error(asking, code) -> None:
     with pytest.raises(UnavailableError, match="'orders'"):
-        source.read([NEW])
-    source.close()
+        asking(command(code))

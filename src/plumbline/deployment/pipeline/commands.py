@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from pathlib import Path
 from typing import IO
 
 from plumbline.deployment.core.errors import DeploymentError
-from plumbline.deployment.pipeline.parts import Step
+from plumbline.deployment.pipeline.parts import Business, Step
 
 KEPT = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "SSL_CERT_FILE")
 """Variables of the deployer that every command sees; beside them PATH, and what the step names."""
 
 TAIL = 4_096
 """Bytes of a command's output that its error carries; the whole stands in the log."""
+
+ANSWER = 1 << 20
+"""Bytes of an answer that are read; counts by version are a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,13 @@ class CommandError(DeploymentError):
     reason = "command_failed"
 
 
-def run(step: Step, folder: Path, log: Path, variables: Mapping[str, str] | None = None) -> Ran:
+def run(
+    step: Step,
+    folder: Path,
+    log: Path,
+    variables: Mapping[str, str] | None = None,
+    answer: IO[bytes] | None = None,
+) -> Ran:
     """Run one command to its end; what it leaves running in the background is killed.
 
     Args:
@@ -55,6 +65,7 @@ def run(step: Step, folder: Path, log: Path, variables: Mapping[str, str] | None
         folder: Where it starts.
         log: File that takes its whole output, appended.
         variables: Set beside the step's own, such as where a candidate is to be left.
+        answer: Takes what it prints on stdout instead of the log, of a command that is asked for something.
 
     Raises:
         CommandError: It could not be started, ended with another code than 0, or was killed at its time limit.
@@ -65,7 +76,7 @@ def run(step: Step, folder: Path, log: Path, variables: Mapping[str, str] | None
     with log.open("ab") as stream:
         begins = stream.tell()
         try:
-            process = _start(command, folder, environment(step, variables or {}), stream)
+            process = _start(command, folder, environment(step, variables or {}), (answer or stream, stream))
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise CommandError(f"'{shlex.join(command)}' cannot be started in {folder}: {why}") from error
@@ -85,6 +96,19 @@ def run_all(steps: Iterable[Step], folder: Path, log: Path, variables: Mapping[s
         CommandError: One failed.
     """
     return [run(step, folder, log, variables) for step in steps]
+
+
+def answered(business: Business, folder: Path, log: Path, variables: Mapping[str, str]) -> bytes:
+    """Return what a command of the business prints; its errors go into the log.
+
+    Raises:
+        CommandError: It failed.
+    """
+    step = Step(business.run, business.time_limit_s, business.environment, business.keep)
+    with tempfile.TemporaryFile() as answer:
+        run(step, folder, log, variables, answer)
+        answer.seek(0)
+        return answer.read(ANSWER)
 
 
 def words(command: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -110,15 +134,15 @@ def environment(step: Step, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _start(
-    command: tuple[str, ...], folder: Path, variables: dict[str, str], stream: IO[bytes]
+    command: tuple[str, ...], folder: Path, variables: dict[str, str], streams: tuple[IO[bytes], IO[bytes]]
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         cwd=folder,
         env=variables,
         stdin=subprocess.DEVNULL,
-        stdout=stream,
-        stderr=subprocess.STDOUT,
+        stdout=streams[0],
+        stderr=streams[1],
         start_new_session=True,
     )
 

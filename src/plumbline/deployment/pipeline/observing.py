@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shlex
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -18,6 +15,7 @@ from prometheus_client.samples import Sample
 from plumbline.deployment.core.digests import short
 from plumbline.deployment.core.errors import UnavailableError
 from plumbline.deployment.core.lanes import COPY, version_of
+from plumbline.deployment.pipeline.commands import CommandError
 from plumbline.deployment.pipeline.parts import Business
 from plumbline.deployment.pipeline.ports import Reading
 
@@ -32,6 +30,9 @@ NO_ERROR = frozenset({"ok", "full"}) | MISSING
 Refused requests count, for callers' own mistakes meet both sides alike: more on one side is a stricter contract.
 """
 
+Ask = Callable[[Business], bytes]
+"""Runs a command of the business and returns what it printed."""
+
 
 class Scraped:
     """Reads the servers' metrics, and adds several servers up.
@@ -39,7 +40,7 @@ class Scraped:
     Args:
         urls: Of the metrics, or what is asked for them at every look: a server that was started anew may be elsewhere.
         business: Commands that count business events.
-        since: When the deployment began, Unix time in seconds, for those commands.
+        ask: Runs such a command and returns what it printed; needed if there is one.
         timeout_s: For each server.
     """
 
@@ -47,12 +48,12 @@ class Scraped:
         self,
         urls: Sequence[str] | Callable[[], Sequence[str]],
         business: Sequence[Business] = (),
-        since: float = 0.0,
+        ask: Ask | None = None,
         timeout_s: float = 2.0,
     ) -> None:
         self._urls = urls
         self._business = tuple(business)
-        self._since = since
+        self._ask = ask
         self._timeout_s = timeout_s
 
     def read(self, names: Sequence[str]) -> dict[str, Reading]:
@@ -65,7 +66,7 @@ class Scraped:
         samples = [sample for url in urls for sample in self._scrape(url)]
         counted = {name: _reading([one for one in samples if _means(one.labels.get("version", ""), name)])
                    for name in names}  # fmt: skip
-        events = {one.name: self._ask(one) for one in self._business}
+        events = {one.name: self._count(one) for one in self._business}
         return {name: _with(reading, name, events) for name, reading in counted.items()}
 
     @cached_property
@@ -87,15 +88,12 @@ class Scraped:
             raise UnavailableError(f"the metrics at {url} cannot be read: {error}", url=url) from error
         return [sample for family in families for sample in family.samples]
 
-    def _ask(self, business: Business) -> Mapping[str, Any]:
-        command = shlex.split(business.run) if isinstance(business.run, str) else list(business.run)
-        environment = {**os.environ, "PLUMBLINE_SINCE": repr(self._since)}
+    def _count(self, business: Business) -> Mapping[str, Any]:
+        if self._ask is None:
+            raise UnavailableError(f"business metric '{business.name}': nobody runs its command")
         try:
-            ran = subprocess.run(
-                command, capture_output=True, check=True, timeout=business.time_limit_s, env=environment
-            )
-            found = json.loads(ran.stdout)
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            found = json.loads(self._ask(business))
+        except (CommandError, ValueError) as error:
             raise UnavailableError(f"business metric '{business.name}' cannot be read: {error}") from error
         if not isinstance(found, dict):
             raise UnavailableError(f"business metric '{business.name}': expected a JSON object by digest")

@@ -206,11 +206,13 @@ class Business:
     Args:
         name: Of the metric.
         run: A command that prints one JSON object: by version's digest, `{"events": 12, "of": 480}` since the start of
-            the deployment (`PLUMBLINE_SINCE`, Unix time in seconds).
+            the deployment (`PLUMBLINE_SINCE`, Unix time in seconds). Started as a step is, in the folder of the file.
         worse: Whether the event is harm when it happens more often (`more`) or less often (`less`).
         margin: Ratio of rates that is no harm yet: the new version's to the baseline's for `more`, the baseline's to
             the new version's for `less`.
-        time_limit_s: Of the command.
+        time_limit_s: Of the command; after this it is killed, and the look has no counts.
+        environment: Variables set for it.
+        keep: Names of variables of the deployer that it may see, as of a step.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = CLOSED
@@ -219,6 +221,8 @@ class Business:
     worse: Literal["more", "less"]
     margin: Positive = 1.0
     time_limit_s: Seconds = 10.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
