@@ -79,7 +79,7 @@ class Place:
             work = PipelineWork(load(path), self.registry, plan.by, self.folder / "cache", folder / "work.log")
         lane = lane_of(plan.lane, here)
         source = None
-        if plan.lane is not None and (plan.metrics or plan.lane.admin):
+        if plan.lane is not None and (plan.metrics or plan.lane.admin or plan.lane.groups):
             asked = partial(metrics_of, plan.lane, here)
             since = {"PLUMBLINE_SINCE": repr(deployment.at)}
             ask = partial(answered, folder=here, log=folder / "watch.log", variables=since)

@@ -38,7 +38,7 @@ def rollback(
     """
     with refusals():
         from plumbline.deployment.pipeline import recovery
-        from plumbline.deployment.pipeline.parts import LaneUse
+        from plumbline.deployment.pipeline.lane_use import LaneUse
         from plumbline.deployment.pipeline.plan import Plan
 
         with opened(registry, blobs) as place:

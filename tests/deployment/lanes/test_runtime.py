@@ -192,3 +192,11 @@ def test_weights_follow_shares_closely_and_refuse_what_they_cannot_say():
         assert weights["green"] / sum(weights.values()) == pytest.approx(share, abs=0.0005)
     with pytest.raises(InvalidError, match="below one part in 256"):
         weights_of({"blue": 0.9995, "green": 0.0005})
+
+
+def test_a_small_group_gets_its_share_with_the_processes_that_it_has():
+    sizes = {"blue": 4, "fresh": 1}
+    weights = weights_of({"blue": 0.8, "fresh": 0.2}, sizes)
+    assert weights["blue"] == weights["fresh"]
+    weights = weights_of({"blue": 0.95, "fresh": 0.05}, sizes)
+    assert weights["fresh"] / (4 * weights["blue"] + weights["fresh"]) == pytest.approx(0.05, abs=0.0005)

@@ -8,7 +8,7 @@ import pytest
 
 from plumbline.deployment.core.errors import InvalidError, UnavailableError
 from plumbline.deployment.pipeline import reaching
-from plumbline.deployment.pipeline.parts import LaneUse
+from plumbline.deployment.pipeline.lane_use import LaneUse
 from plumbline.deployment.serving.desk import local_url
 
 LANE = LaneUse(admin=("a.sock", "b.sock"))
@@ -35,8 +35,6 @@ def test_lanes_that_are_not_switched_from_here_say_so(tmp_path: Path) -> None:
         reaching.lane_of(None, tmp_path)
     with pytest.raises(InvalidError, match="generated manifests"):
         reaching.lane_of(LaneUse(kind="kubernetes", folder="k8s"), tmp_path)
-    with pytest.raises(InvalidError, match="from Python"):
-        reaching.lane_of(LaneUse(kind="runtime", haproxy="h.sock", backend="b"), tmp_path)
 
 
 @pytest.mark.parametrize(

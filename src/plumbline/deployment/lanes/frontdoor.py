@@ -20,6 +20,20 @@ class Address:
     host: str
     port: int
 
+    @classmethod
+    def of(cls, text: str) -> Address:
+        """Read `127.0.0.1:9101` or `[::1]:9101`.
+
+        Raises:
+            InvalidError: It is no address.
+        """
+        host, colon, port = text.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        known = port.isascii() and port.isdigit() and 0 < int(port) < 65536
+        if not (colon and bare and known) or (":" in bare) != (host != bare) or set(bare) & set(" /{}"):
+            raise InvalidError(f"'{text[:80]}' is no address; write one as 127.0.0.1:9101")
+        return cls(bare, int(port))
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

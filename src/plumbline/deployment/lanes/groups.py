@@ -76,11 +76,13 @@ class Launch:
         argv: The program and its words; the program is usually the Python of the version's own environment.
         env: Added to the deployer's environment.
         cwd: Where it runs.
+        bare: Whether `env` is all that it sees: secrets of the deployer are none of a server's business.
     """
 
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    bare: bool = False
 
 
 class Processes:
@@ -171,7 +173,7 @@ class Processes:
                     stdout=log,
                     stderr=log,
                     cwd=launch.cwd,
-                    env={**os.environ, **launch.env},
+                    env=dict(launch.env) if launch.bare else {**os.environ, **launch.env},
                     pass_fds=[fd],
                     start_new_session=True,  # a group of its own: Ctrl-C on the deployer is not for the servers
                 )

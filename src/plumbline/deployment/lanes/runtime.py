@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plumbline.deployment.core.digests import short
 from plumbline.deployment.core.errors import InvalidError, UnavailableError
-from plumbline.deployment.core.lanes import Serving
+from plumbline.deployment.core.lanes import Serving, version_of
 from plumbline.deployment.lanes.fence import Fence, durable
 from plumbline.deployment.lanes.frontdoor import BACKEND, server_name
 from plumbline.deployment.lanes.groups import Group
@@ -32,9 +32,14 @@ class RuntimeLane:
         state_file: What the configuration names as `server-state-file`; by default `servers.state` in the folder.
         ready_s: How long a group may take to become ready, in seconds.
         drain_s: How long requests in flight may take to end, in seconds.
+        baseline: A group for nothing but freshly started copies of a version (`core.lanes.COPY`); without one the lane
+            holds none.
+        backend: HAProxy's.
+        lines: By group, what its servers are called in HAProxy; by default the group's name and a number.
+        install: Brings a version's environment; called before its processes are started, and again at every start.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, RUF100 - a lane is made once, by name
         self,
         proxy: Proxy,
         groups: Sequence[Group],
@@ -43,9 +48,17 @@ class RuntimeLane:
         state_file: Path | None = None,
         ready_s: float = 120.0,
         drain_s: float = 60.0,
+        baseline: Group | None = None,
+        backend: str = BACKEND,
+        lines: Mapping[str, Sequence[str]] | None = None,
+        install: Callable[[str], None] | None = None,
     ) -> None:
         self._proxy = proxy
-        self._groups = groups
+        self._groups = [*groups, *([] if baseline is None else [baseline])]
+        self._baseline = baseline
+        self._backend = backend
+        self._lines = lines or {}
+        self._install = install
         self._fence = Fence(folder, patience_s=ready_s + drain_s)
         self._state_file = state_file or folder / "servers.state"
         self._ready_s = ready_s
@@ -74,7 +87,7 @@ class RuntimeLane:
 
         Raises:
             FencedError: A newer deployer has been here.
-            InvalidError: Every group has a share: there is no room beside them.
+            InvalidError: Every group has a share: there is no room beside them; or no group holds copies.
             UnavailableError: It does not become ready; it is stopped again, and nothing else has changed.
         """
         with self._fence.held(epoch):
@@ -83,6 +96,8 @@ class RuntimeLane:
                 group = self._free(digest)
                 self._clear(group)
             if not (group.whole() and group.ready()):
+                if self._install is not None:
+                    self._install(version_of(digest))
                 group.start(digest)
                 self._wait_ready(group, digest)
             if not self._pulls()[group.name]:
@@ -98,12 +113,13 @@ class RuntimeLane:
         """
         with self._fence.held(epoch):
             given = self._given(shares)
-            weights = weights_of({group.name: share for group, share in given})
+            sizes = {group.name: group.size for group, _ in given}
+            weights = weights_of({group.name: share for group, share in given}, sizes)
             names = {group.name: self._servers(group) for group in self._groups}
             on = [server for name in weights for server in names[name]]
             off = [group for group in self._groups if group.name not in weights]
-            self._proxy.set_weight(BACKEND, {server: w for name, w in weights.items() for server in names[name]})
-            self._proxy.set_state(BACKEND, on, "ready")
+            self._proxy.set_weight(self._backend, {server: w for name, w in weights.items() for server in names[name]})
+            self._proxy.set_state(self._backend, on, "ready")
             for group in off:
                 self._take_away(group, "drain" if group.running() else "maint")
             self._note()
@@ -136,11 +152,13 @@ class RuntimeLane:
         group.stop()
 
     def _pulls(self) -> dict[str, int]:
-        servers = self._proxy.servers(BACKEND)
+        servers = self._proxy.servers(self._backend)
         found = {}
         for group in self._groups:
             if missing := [name for name in self._servers(group) if name not in servers]:
-                raise InvalidError(f"HAProxy knows no server '{missing[0]}' in backend '{BACKEND}'", server=missing[0])
+                raise InvalidError(
+                    f"HAProxy knows no server '{missing[0]}' in backend '{self._backend}'", server=missing[0]
+                )
             found[group.name] = sum(servers[name].pull for name in self._servers(group))
         return found
 
@@ -149,9 +167,13 @@ class RuntimeLane:
 
     def _free(self, digest: str) -> Group:
         pulls = self._pulls()
-        free = [group for group in self._groups if not pulls[group.name]]
+        copy = version_of(digest) != digest
+        room = [group for group in self._groups if (group is self._baseline) == copy]
+        if not room:
+            raise InvalidError("no group of the lane is for a freshly started copy", digest=digest)
+        free = [group for group in room if not pulls[group.name]]
         if not free:
-            held = ", ".join(f"{group.name} {short(group.running() or '-')}" for group in self._groups)
+            held = ", ".join(f"{group.name} {short(group.running() or '-')}" for group in room)
             raise InvalidError(
                 f"no group is free for {short(digest)}: {held} have a share each; give all requests to one first",
                 digest=digest,
@@ -172,10 +194,10 @@ class RuntimeLane:
         return given
 
     def _take_away(self, group: Group, state: State) -> None:
-        self._proxy.set_state(BACKEND, self._servers(group), state)
+        self._proxy.set_state(self._backend, self._servers(group), state)
 
-    def _servers(self, group: Group) -> list[str]:
-        return [server_name(group.name, number) for number in range(1, group.size + 1)]
+    def _servers(self, group: Group) -> Sequence[str]:
+        return self._lines.get(group.name) or [server_name(group.name, number) for number in range(1, group.size + 1)]
 
     def _note(self) -> None:
         durable(self._state_file, self._proxy.dump())
@@ -199,7 +221,7 @@ class RuntimeLane:
         names = [name for group in groups for name in self._servers(group)]
 
         def idle() -> bool:
-            loads = self._proxy.loads(BACKEND)
+            loads = self._proxy.loads(self._backend)
             return not any(loads[name].sessions + loads[name].queued for name in names)
 
         if not _until(idle, self._drain_s):
@@ -209,30 +231,37 @@ class RuntimeLane:
             )
 
 
-def weights_of(shares: Mapping[str, float]) -> dict[str, int]:
-    """Return HAProxy weights (1 to 256) whose proportions are nearest to the shares.
+def weights_of(shares: Mapping[str, float], sizes: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Return HAProxy weights (1 to 256) of each group's processes, whose proportions are nearest to the shares.
 
     Args:
-        shares: By group, each above 0; groups have the same number of processes.
+        shares: By group, each above 0.
+        sizes: Processes of each group; all the same if None.
 
     Raises:
-        InvalidError: A share is too small for a weight: below about 1/512 of the largest.
+        InvalidError: A share is too small for a weight: below about 1/512 of the largest, process for process.
     """
-    largest = max(shares.values())
+    many = sizes or dict.fromkeys(shares, 1)
+    parts = {name: share / many[name] for name, share in shares.items()}
+    largest = max(parts.values())
+
+    def weights(top: int) -> dict[str, int]:
+        return {name: round(part / largest * top) for name, part in parts.items()}
 
     def error(top: int) -> float:
-        weights = {name: round(share / largest * top) for name, share in shares.items()}
-        total = sum(weights.values())
-        return max(abs(weights[name] / total - share) for name, share in shares.items())
+        each = {name: weight * many[name] for name, weight in weights(top).items()}
+        total = sum(each.values())
+        return max(abs(each[name] / total - share) for name, share in shares.items())
 
     top = min(range(WEIGHT_LIMIT, 0, -1), key=error) if len(shares) > 1 else WEIGHT_LIMIT
-    weights = {name: round(share / largest * top) for name, share in shares.items()}
-    if tiny := [name for name, weight in weights.items() if not weight]:
+    found = weights(top)
+    if tiny := [name for name, weight in found.items() if not weight]:
         raise InvalidError(
-            f"group {tiny[0]}: a share of {shares[tiny[0]]:g} beside {largest:g} is below one part in {WEIGHT_LIMIT}",
+            f"group {tiny[0]}: a share of {shares[tiny[0]]:g} beside {max(shares.values()):g} is below one part in "
+            f"{WEIGHT_LIMIT}",
             share=shares[tiny[0]],
         )
-    return weights
+    return found
 
 
 def _until(true: Callable[[], bool], patience_s: float) -> bool:

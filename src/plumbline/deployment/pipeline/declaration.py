@@ -13,6 +13,7 @@ from plumbline.deployment.core.errors import InvalidError, NotFoundError
 from plumbline.deployment.pipeline.closed import CLOSED, Name, Place, Wrong, fit
 from plumbline.deployment.pipeline.gates.offered import Limited, settings_of
 from plumbline.deployment.pipeline.gates.offered import gates as offered
+from plumbline.deployment.pipeline.lane_use import LaneUse
 from plumbline.deployment.pipeline.parts import (
     Approval,
     BlueGreen,
@@ -20,7 +21,6 @@ from plumbline.deployment.pipeline.parts import (
     Candidate,
     Evaluated,
     GateUse,
-    LaneUse,
     Recent,
     Step,
     Watch,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plumbline.deployment.core.durations import told
-from plumbline.deployment.pipeline import parts
+from plumbline.deployment.pipeline import lane_use, parts
 from plumbline.deployment.pipeline.closed import key
 from plumbline.deployment.pipeline.declaration import Declared
 from plumbline.deployment.pipeline.gates.offered import BUILT_IN, Limited
@@ -33,7 +33,9 @@ SECTIONS: Mapping[str, type[Any]] = {
     "watch.missing": parts.Missing,
     "watch.business": parts.Business,
     "approval": parts.Approval,
-    "lane": parts.LaneUse,
+    "lane": lane_use.LaneUse,
+    "lane.groups": lane_use.GroupUse,
+    "lane.groups.servers": lane_use.ServerUse,
 }
 """Heading of the reference → the type that it describes."""
 

@@ -39,6 +39,7 @@ class Scraped:
 
     Args:
         urls: Of the metrics, or what is asked for them at every look: a server that was started anew may be elsewhere.
+            What is counted at one that ends as the name of a copy does (`core.lanes.COPY`) is counted by copies.
         business: Commands that count business events.
         ask: Runs such a command and returns what it printed; needed if there is one.
         timeout_s: For each server.
@@ -86,7 +87,8 @@ class Scraped:
             families = list(text_string_to_metric_families(answer.text))
         except (httpx.HTTPError, ValueError) as error:
             raise UnavailableError(f"the metrics at {url} cannot be read: {error}", url=url) from error
-        return [sample for family in families for sample in family.samples]
+        samples = [sample for family in families for sample in family.samples]
+        return [_by_a_copy(one) for one in samples] if url.endswith(COPY) else samples
 
     def _count(self, business: Business) -> Mapping[str, Any]:
         if self._ask is None:
@@ -98,6 +100,13 @@ class Scraped:
         if not isinstance(found, dict):
             raise UnavailableError(f"business metric '{business.name}': expected a JSON object by digest")
         return found
+
+
+def _by_a_copy(sample: Sample) -> Sample:
+    version = sample.labels.get("version")
+    if version is None or version.endswith(COPY):
+        return sample
+    return sample._replace(labels={**sample.labels, "version": version + COPY})
 
 
 def _means(label: str, name: str) -> bool:

@@ -268,34 +268,3 @@ class Approval:
     by: tuple[Name, ...] = ()
     valid_s: Seconds = 86_400.0
     override: tuple[Name, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LaneUse:
-    """Where it is switched.
-
-    Args:
-        kind: `artefact` (inside running servers), `runtime` (process groups behind HAProxy), `kubernetes` (manifests).
-        admin: Admin sockets of the servers, of every replica.
-        metrics: URLs of the servers' metrics, of every replica: what the guards read. Empty: the servers behind `admin`
-            say where theirs are.
-        haproxy: HAProxy's Runtime API: path of its socket.
-        backend: HAProxy's backend.
-        folder: Where manifests are written, for `kubernetes`.
-        namespace: Of those manifests.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    kind: Literal["artefact", "runtime", "kubernetes"] = "artefact"
-    admin: tuple[Name, ...] = ()
-    metrics: tuple[Name, ...] = ()
-    haproxy: Name | None = None
-    backend: Name | None = None
-    folder: Name | None = None
-    namespace: Name = "default"
-
-    def __post_init__(self) -> None:
-        wanted = {"artefact": ("admin",), "runtime": ("haproxy", "backend"), "kubernetes": ("folder",)}[self.kind]
-        for word in wanted:
-            if not getattr(self, word):
-                raise ValueError(f"lane '{self.kind}' needs '{word}'")

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from plumbline.deployment.core.errors import InvalidError
+from plumbline.deployment.pipeline.lane_use import LaneUse
 from plumbline.deployment.pipeline.machine import Course
-from plumbline.deployment.pipeline.parts import Approval, BlueGreen, LaneUse, Watch
+from plumbline.deployment.pipeline.parts import Approval, BlueGreen, Watch
 
 if TYPE_CHECKING:
     from plumbline.deployment.pipeline.declaration import Pipeline

@@ -7,7 +7,8 @@ from pathlib import Path
 from plumbline.deployment.core.errors import InvalidError, UnavailableError
 from plumbline.deployment.core.lanes import Lane
 from plumbline.deployment.lanes.artefact import ArtefactLane
-from plumbline.deployment.pipeline.parts import LaneUse
+from plumbline.deployment.pipeline.grouped import counting, runtime_lane
+from plumbline.deployment.pipeline.lane_use import LaneUse
 from plumbline.deployment.serving.admin import ask
 
 TIMEOUT_S = 2.0
@@ -15,7 +16,7 @@ TIMEOUT_S = 2.0
 
 
 def metrics_of(use: LaneUse, folder: Path) -> tuple[str, ...]:
-    """Return the URLs of the servers' metrics, as each says on its admin socket.
+    """Return the URLs of the servers' metrics: of the groups that run, or as each server says on its admin socket.
 
     Args:
         use: From the file.
@@ -24,6 +25,8 @@ def metrics_of(use: LaneUse, folder: Path) -> tuple[str, ...]:
     Raises:
         UnavailableError: One does not answer, or does not say.
     """
+    if use.kind == "runtime":
+        return counting(use, folder)
     urls = []
     for path in (folder / one for one in use.admin):
         url = ask(path, {"verb": "status"}, TIMEOUT_S).get("metrics")
@@ -49,4 +52,4 @@ def lane_of(use: LaneUse | None, folder: Path) -> Lane:
         return ArtefactLane([folder / path for path in use.admin])
     if use.kind == "kubernetes":
         raise InvalidError("lane 'kubernetes' is switched by the cluster's own controllers, from generated manifests")
-    raise InvalidError("lane 'runtime' needs its process groups, which a file cannot name: use it from Python")
+    return runtime_lane(use, folder)
