@@ -24,9 +24,10 @@ from typing import Any
 
 import common
 
-from plumbline.cli.deploying import Place, opened
+from plumbline.cli.deploying import opened
 from plumbline.deployment.pipeline import recovery
 from plumbline.deployment.pipeline.declaration import load
+from plumbline.deployment.pipeline.opening import Place
 from plumbline.deployment.pipeline.plan import Plan, planned
 from plumbline.deployment.pipeline.world import Moment
 from plumbline.deployment.registry.store import Registry

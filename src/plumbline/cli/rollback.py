@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -39,18 +40,11 @@ def rollback(
     with refusals():
         from plumbline.deployment.pipeline import recovery
         from plumbline.deployment.pipeline.lane_use import LaneUse
-        from plumbline.deployment.pipeline.plan import Plan
 
         with opened(registry, blobs) as place:
-            store = place.registry
-            before = next((one.plan for one in place.journal.deployments(model) if one.plan.lane is not None), None)
-            lane = None if before is None else before.lane
+            plan = recovery.way_back(place.journal, place.registry, model, by=who(by), why=why, alias=alias, to=to)
             if admin:
-                lane = LaneUse(admin=tuple(str(Path(path).absolute()) for path in admin))
-            wanted = to or recovery.target(store.history(model), alias, store.aliases(model).get(alias))
-            version = store.get(model, wanted).version
-            path = "" if before is None else before.pipeline
-            plan = Plan(model, who(by), why, alias, "rollback", lane=lane, to=version, pipeline=path)
+                plan = replace(plan, lane=LaneUse(admin=tuple(str(Path(path).absolute()) for path in admin)))
             make = partial(place.controller, listen=Voice().hear)
-            ends = [recovery.roll_back(place.journal, store, plan, make)]
+            ends = [recovery.roll_back(place.journal, place.registry, plan, make)]
     conclude(ends, as_json=as_json)

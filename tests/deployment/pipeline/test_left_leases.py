@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 
@@ -11,9 +13,9 @@ from deployers import MODEL, NEW, OLD, consistent, controller, plan, serving_old
 
 from plumbline.deployment.core.errors import ConflictError
 from plumbline.deployment.pipeline import recovery
-from plumbline.deployment.pipeline.journal import Journal
+from plumbline.deployment.pipeline.journal import Entry, Journal
 from plumbline.deployment.pipeline.machine import Step
-from plumbline.deployment.pipeline.presence import RUN, here, holder
+from plumbline.deployment.pipeline.presence import RUN, here, holder, running
 
 
 @pytest.fixture
@@ -84,3 +86,12 @@ def test_a_deployment_that_has_just_begun_is_not_taken_for_one_that_was_left(jou
 
     recovery.deploy(journal, plan(), make)
     assert seen == [(RUN, "note", here())]
+
+
+def test_a_process_that_lives_on_but_has_left_a_deployment_is_not_waited_for() -> None:
+    parent = psutil.Process(os.getppid())
+    here = {"host": socket.gethostname(), "pid": parent.pid, "started": parent.create_time()}
+    notes = [here, {**here, "left": True}, here, {**here, "pid": 1, "left": True}]
+    entries = [Entry("churn-1", number, RUN, "note", 0, "", 0.0, data) for number, data in enumerate(notes, 1)]
+    at_work = f"process {parent.pid} on {socket.gethostname()}"
+    assert [running(entries[:count]) for count in range(5)] == [None, at_work, None, at_work, at_work]

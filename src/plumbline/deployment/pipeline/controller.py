@@ -15,7 +15,7 @@ from plumbline.deployment.pipeline.journal import Deployment, Entry, Journal, Ki
 from plumbline.deployment.pipeline.leasing import TTL_S, Held
 from plumbline.deployment.pipeline.machine import GOOD, Course, Result, State, Step
 from plumbline.deployment.pipeline.ports import Built, Registry, Source, Work
-from plumbline.deployment.pipeline.presence import RUN, here, holder, running
+from plumbline.deployment.pipeline.presence import RUN, here, holder, leave, running
 from plumbline.deployment.pipeline.stage import WATCH, Sides, Start, Watching
 from plumbline.deployment.pipeline.steps import Ended, Waiting
 from plumbline.deployment.pipeline.world import Facts, Listen, Moment, World
@@ -79,7 +79,14 @@ class Controller:
             raise
         with held:
             self.journal.append(deployment.id, RUN, "note", here())
-            return _Run(self, deployment, held).go()
+            try:
+                state = _Run(self, deployment, held).go()
+            except Exception:
+                leave(self.journal, deployment.id)
+                raise
+        if not state.ended:
+            leave(self.journal, deployment.id)
+        return state
 
     def _gone(self, left: str) -> bool:
         """Say whether a lease is left from a deployment that ended here, by a process that was killed just then."""

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
 
-from plumbline.deployment.pipeline.journal import Entry
+from plumbline.deployment.core.errors import DeploymentError
+from plumbline.deployment.pipeline.journal import Entry, Journal
 
 RUN = "run"
-"""Name of the note with which a process says that it runs a deployment."""
+"""Name of the note with which a process says that it runs a deployment, or that it has left it."""
 
 
 def here() -> dict[str, Any]:
     """Return what tells this process from all others."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def leave(journal: Journal, deployment: str) -> None:
+    """Say that this process is not at work any more, although it lives on: a person has to answer, or it has failed."""
+    with contextlib.suppress(DeploymentError):  # its end will say so, too
+        journal.append(deployment, RUN, "note", {**here(), "left": True})
 
 
 def holder(deployment: str) -> str:
@@ -29,7 +38,11 @@ def running(entries: list[Entry]) -> str | None:
 
     A process on another machine cannot be asked: its lease says how long it has to be waited for.
     """
-    last = next((one.data for one in reversed(entries) if one.kind == "note" and one.step == RUN), None)
+    last: Mapping[str, Any] | None = None
+    for one in entries:
+        if one.kind == "note" and one.step == RUN:
+            said = {**one.data, "left": False}
+            last = said if not one.data.get("left") else None if said == last else last
     if last is None or last["host"] != socket.gethostname() or last["pid"] == os.getpid():
         return None
     try:

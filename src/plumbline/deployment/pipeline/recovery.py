@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from plumbline.deployment.core.errors import ConflictError, InvalidError, NotFoundError
@@ -13,7 +13,7 @@ from plumbline.deployment.pipeline.journal import Deployment, Journal
 from plumbline.deployment.pipeline.machine import State
 from plumbline.deployment.pipeline.plan import Plan
 from plumbline.deployment.pipeline.ports import Registry
-from plumbline.deployment.pipeline.presence import RUN, here, running
+from plumbline.deployment.pipeline.presence import RUN, here, leave, running
 
 STOP_S = 30.0
 """How long a rollback waits for a running deployment to undo itself: it asks at every look."""
@@ -38,6 +38,14 @@ class Move(Protocol):
     @property
     def target(self) -> str | None:
         """Version it pointed at from then on."""
+        ...
+
+
+class Aliased(Registry, Protocol):
+    """A registry that remembers where its aliases pointed."""
+
+    def history(self, model: str, alias: str | None = None, /) -> Sequence[Move]:
+        """Return every move, the first one first."""
         ...
 
 
@@ -74,7 +82,7 @@ def deploy(journal: Journal, plan: Plan, make: Make) -> tuple[Deployment, State]
                 id=deployment.id,
             )
     deployment = journal.begin(plan, (RUN, here()))  # so that nobody takes it for one that was left behind
-    return deployment, make(deployment).run(deployment)
+    return deployment, _run(journal, deployment, make)
 
 
 def roll_back(
@@ -99,7 +107,48 @@ def roll_back(
         if not _ended(journal, deployment.id, wait_s):
             make(deployment).run(deployment)
     deployment = journal.begin(plan, (RUN, here()))  # so that nobody takes it for one that was left behind
-    return deployment, make(deployment).run(deployment)
+    return deployment, _run(journal, deployment, make)
+
+
+def way_back(
+    journal: Journal,
+    registry: Aliased,
+    model: str,
+    *,
+    by: str,
+    why: str,
+    alias: str = "production",
+    to: str | None = None,
+) -> Plan:
+    """Return the plan of a rollback, by the lane of the model's last deployment.
+
+    Args:
+        journal: Of all deployments.
+        registry: Has the alias and its history.
+        model: Its name.
+        by: Who wants it.
+        why: The reason.
+        alias: The alias that says what serves.
+        to: Version or digest; the version that served before by default.
+
+    Raises:
+        NotFoundError: There is no such version, or none served before.
+        InvalidError: Nothing serves.
+    """
+    before = next((one.plan for one in journal.deployments(model) if one.plan.lane is not None), None)
+    wanted = to or target(registry.history(model), alias, registry.aliases(model).get(alias))
+    version = registry.get(model, wanted).version
+    lane, path = (None, "") if before is None else (before.lane, before.pipeline)
+    return Plan(model, by, why, alias, "rollback", lane=lane, to=version, pipeline=path)
+
+
+def _run(journal: Journal, deployment: Deployment, make: Make) -> State:
+    try:
+        controller = make(deployment)
+    except Exception:
+        leave(journal, deployment.id)
+        raise
+    return controller.run(deployment)
 
 
 def _ended(journal: Journal, deployment: str, wait_s: float) -> bool:

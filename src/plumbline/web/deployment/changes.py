@@ -1,4 +1,4 @@
-"""What a person may change over HTTP: answer a deployment, move an alias. On this machine only, and with the token.
+"""What a person may change over HTTP: answer a deployment, go back, move an alias. On this machine, with the token.
 
 The token tells pages apart, not people (decision 5): who does it is a name in the request, as `--by` is on the command
 line, and stands in the journal or in the alias' history with the reason.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -52,6 +53,19 @@ class Approval(Reason):
     valid_s: float = Field(DAY_S, gt=0, le=30 * DAY_S, description="How long it holds, in seconds.")
 
 
+class Override(Approval):
+    """Somebody answers for a gate's verdict."""
+
+    gate: str = Field(min_length=1, max_length=128, description="The gate, or `watch` for an inconclusive watch.")
+
+
+class WayBack(Reason):
+    """Back to a version that was registered before."""
+
+    to: str | None = Field(None, max_length=128, description="Version or digest; null: the one that served before.")
+    alias: str = Field("production", max_length=128, description="The alias that says what serves.")
+
+
 class Move(Reason):
     """Compare-and-set of an alias."""
 
@@ -90,6 +104,42 @@ def add(api: APIRouter, settings: WebSettings) -> None:
 
             said = approvals.stop(journal, deployment, by=wanted.by, why=wanted.why, now=time.time())
         return JSONResponse(facts.entry(said), 201)
+
+    @api.post("/deployments/{deployment}/override")
+    def override(request: Request, deployment: Id, wanted: Override, registry: Registry = DEFAULT) -> JSONResponse:
+        """Answer for a gate's verdict on this deployment's candidate: it reads as overridden. Needs the token."""
+        with _changing(request, registry, settings) as url, _journal(url) as journal:
+            from plumbline.deployment.pipeline import approvals
+
+            said = approvals.override(
+                journal, deployment, wanted.gate, by=wanted.by, why=wanted.why, now=time.time(), valid_s=wanted.valid_s
+            )
+        return JSONResponse(facts.entry(said), 201)
+
+    _add_moves(api, settings)
+
+
+def _add_moves(api: APIRouter, settings: WebSettings) -> None:
+    @api.post("/models/{model}/rollback")
+    def rollback(request: Request, model: Id, wanted: WayBack, registry: Registry = DEFAULT) -> JSONResponse:
+        """Move the alias back and the servers with it, and wait for the end. Needs the session token.
+
+        What is being deployed is stopped and undone first. 201 when the version serves; 409 when the way back ended
+        otherwise: `ended` and `sentence` say how.
+        """
+        with _changing(request, registry, settings) as url:
+            from plumbline.catalogue import state_folder
+            from plumbline.deployment.pipeline import opening, recovery
+
+            blobs = state_folder() / "blobs" if "://" in url else None
+            with opening.opened(url, blobs, state_folder()) as place:
+                plan = recovery.way_back(
+                    place.journal, place.registry, model, by=wanted.by, why=wanted.why, alias=wanted.alias, to=wanted.to
+                )
+                make = partial(place.controller, listen=lambda _: None)
+                one, state = recovery.roll_back(place.journal, place.registry, plan, make)
+                line = facts.deployment_line(place.journal.get(one.id), place.journal.entries(one.id))
+        return JSONResponse(line, 201 if state.step == "promoted" else 409)
 
     @api.put("/models/{model}/aliases/{alias}")
     def move(request: Request, model: Id, alias: Id, wanted: Move, registry: Registry = DEFAULT) -> JSONResponse:
