@@ -83,6 +83,8 @@ class Endpoint:
         exposures: Log of an experiment's exposures and outcomes, one JSON object a line.
         experiment: File that declares the experiment.
         retraining: File that declares when to train again; or a log of trainings, one JSON object a line (`.jsonl`).
+        served: Rows of features as a model got them: a log, one JSON object a line, or CSV.
+        trained: Rows of features as the training code computes them, in the same form.
     """
 
     name: str
@@ -105,6 +107,8 @@ class Endpoint:
     exposures: str | None = None
     experiment: str | None = None
     retraining: str | None = None
+    served: str | None = None
+    trained: str | None = None
 
 
 class UnavailableError(Exception):

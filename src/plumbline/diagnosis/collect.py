@@ -28,6 +28,8 @@ _FIELDS = {
     "exposures": "log of an experiment (exposures)",
     "experiment": "experiment's declaration (experiment)",
     "retraining": "retraining's declaration (retraining)",
+    "served": "log of features as served (served)",
+    "trained": "features as training computes them (trained)",
 }
 NO_LAB = "no lab is running; start one with 'plumb up' or 'plumb practice ID', or name your own platform with --target"
 

@@ -45,6 +45,8 @@ class LabEndpoint(BaseModel):
     exposures: str | None = None
     experiment: str | None = None
     retraining: str | None = None
+    served: str | None = None
+    trained: str | None = None
 
 
 class LabState(BaseModel):

@@ -51,7 +51,8 @@ class Pseudonyms:
                 host = urlsplit(value).hostname
                 if host and host not in ("localhost", "127.0.0.1", "::1"):
                     self.of("host", host)
-        named = ("admin", "cgroup", "model", "golden", "registry", "artefact", "exposures", "experiment", "retraining")
+        named = ("admin", "cgroup", "model", "golden", "registry", "artefact", "exposures", "experiment", "retraining",
+                 "served", "trained")  # fmt: skip
         for kind, path in (*((name, getattr(endpoint, name)) for name in named), ("host", hostname)):
             if path:
                 self.of(kind, path)

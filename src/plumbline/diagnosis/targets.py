@@ -19,7 +19,7 @@ VARIABLE = "PLUMBLINE_CONFIG"
 DEFAULT = "lab"
 LAST_OF_LATIN_1 = 255
 _SCHEMES = ("ws", "wss", "http", "https")
-_FILES = ("golden", "artefact", "exposures", "experiment", "retraining")
+_FILES = ("golden", "artefact", "exposures", "experiment", "retraining", "served", "trained")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -93,6 +93,8 @@ class Target(BaseModel):
     exposures: str | None = Field(None, description="Log of an experiment's exposures and outcomes.")
     experiment: str | None = Field(None, description="File that declares the experiment.")
     retraining: str | None = Field(None, description="File that declares when to train again.")
+    served: str | None = Field(None, description="Log of feature rows as the model got them.")
+    trained: str | None = Field(None, description="Feature rows as the training code computes them.")
     fanout: Fanout | None = Field(None, description="A channel made for probing: messages are sent to it.")
     token_env: str | None = Field(None, description="Name of the environment variable that holds the clients' token.")
 

@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Declared(Part):
-    """A YAML file in the lab's folder; `$NAME_FILE` in the environment, `{name.file}` in other parts.
+    """A file in the lab's folder; `$NAME_FILE` in the environment, `{name.file}` in other parts.
 
     Args:
-        name: Its name, without `.yml`.
+        name: Its name, without its end.
         text: What it holds; paths in it are relative to the lab's folder.
-        field: Field of `plumbline.evidence.Endpoint` that names it: `experiment`, `retraining`.
+        field: Field of `plumbline.evidence.Endpoint` that names it: `experiment`, `retraining`, `trained`.
+        suffix: End of the file's name.
     """
 
     name: str
     text: str
     field: str
+    suffix: str = ".yml"
 
     def build(self, host: Builder) -> DeclaredPart:
         """Return it."""
@@ -36,7 +38,7 @@ class DeclaredPart(Built):
 
     def __init__(self, host: Builder, recipe: Declared) -> None:
         self.name = recipe.name
-        self.file = host.folder / f"{recipe.name}.yml"
+        self.file = host.folder / f"{recipe.name}{recipe.suffix}"
         self._recipe = recipe
 
     def start(self) -> None:

@@ -2,16 +2,19 @@
 
 It checks nothing that `plumb model serve` checks, so what its feature code does wrong comes out as an answer.
 Configuration: `columns` is the order in which features are put into the session's matrix ("model": as the model's file
-says); a feature that is missing becomes its value in `defaults`, or NaN; values are multiplied by `factors`; with
-`finite` an answer that is not finite is an error, and `instead` stands in for NaN. `registry`, `model` and `ref` say
-what it exports once, when it starts.
+says); a feature that is missing becomes its value in `defaults`, or NaN; values are multiplied by `factors`, then kept
+within the two numbers of `clip`; with `finite` an answer that is not finite is an error, and `instead` stands in for
+NaN. `log` names a file that gets the features of each row as the model gets them, under the request's `id`. `registry`,
+`model` and `ref` say what it exports once, when it starts.
 """
 
 from __future__ import annotations
 
 import http.server
 import json
+import math
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ DEFAULTS: dict[str, Any] = {
     "columns": "model",
     "defaults": {},
     "factors": {},
+    "clip": {},
+    "log": "",
     "finite": False,
     "instead": None,
 }
@@ -62,7 +67,10 @@ class Scoring:
             return Answer(200, {"name": self.model, "platform": "onnx", "inputs": inputs})
         if path != f"/v2/models/{self.model}/infer":
             return Answer(404, {"error": f"no {path}"})
-        matrix = self._features(json.loads(body)["inputs"])
+        asked = json.loads(body)
+        matrix = self._features(asked["inputs"])
+        if self.config["log"] and len(asked["inputs"]) > 1:
+            self._note(asked.get("id"), matrix)
         told = self._session.run(None, {self._input: matrix.astype(np.float32)})
         return self._told(dict(zip(self._outputs, told, strict=True)))
 
@@ -70,14 +78,25 @@ class Scoring:
         """Return the matrix: one tensor is taken as it is, several are put side by side."""
         if len(inputs) == 1:
             return np.array(inputs[0]["data"], dtype=float).reshape(inputs[0]["shape"])
-        columns = self._own if self.config["columns"] == "model" else self.config["columns"]
         sent = {one["name"]: one["data"] for one in inputs}
-        return np.array([self._feature(name, sent.get(name, [None])) for name in columns], dtype=float).T
+        return np.array([self._feature(name, sent.get(name, [None])) for name in self._columns()], dtype=float).T
+
+    def _columns(self) -> list[str]:
+        columns: list[str] = self._own if self.config["columns"] == "model" else self.config["columns"]
+        return columns
 
     def _feature(self, name: str, values: list[float | None]) -> list[float]:
         stand_in = self.config["defaults"].get(name, float("nan"))
         factor = self.config["factors"].get(name, 1.0)
-        return [stand_in if one is None else one * factor for one in values]
+        least, most = self.config["clip"].get(name, (-math.inf, math.inf))
+        return [stand_in if one is None else min(max(one * factor, least), most) for one in values]
+
+    def _note(self, key: str | None, matrix: NDArray[np.float64]) -> None:
+        """Append what the model gets to the log, a line for each row."""
+        names, at = self._columns(), time.time()
+        told = [{"key": key, "at": at} | dict(zip(names, row, strict=True)) for row in matrix.tolist()]
+        with Path(self.config["log"]).open("a", encoding="utf-8") as file:  # one write: lines of threads do not mix
+            file.write("".join(f"{json.dumps(one)}\n" for one in told))
 
     def _told(self, outputs: dict[str, NDArray[Any]]) -> Answer:
         for name, values in outputs.items():
