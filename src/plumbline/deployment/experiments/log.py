@@ -58,6 +58,9 @@ class Outcome:
 
 Entry = Exposure | Outcome
 
+_NOTES = ("look", "decision")
+"""Lines of others about the experiment, who looked and what was decided: no statistic is made of them."""
+
 
 @dataclass(slots=True)
 class Read:
@@ -191,6 +194,8 @@ def _entry(line: bytes) -> Entry | None:
     if not line.strip():
         return None
     kind = msgspec.json.decode(line, type=dict[str, object]).get("kind")
+    if kind in _NOTES:
+        return None
     if kind not in ("exposure", "outcome"):
         raise ValueError(f'expected "kind": "exposure" or "outcome", not {kind!r}')
     if kind == "exposure":

@@ -1,4 +1,7 @@
-"""Reads a log of exposures, ours or anybody's: one JSON object a line with a unit and an arm."""
+"""Reads a log of exposures, ours or anybody's: one JSON object a line with a unit and an arm.
+
+Outcomes, looks at the result and decisions are read as well, where somebody has written them down.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +11,58 @@ from pathlib import Path
 
 import msgspec
 
-from plumbline.deployment.experiments.log import Exposure
+from plumbline.deployment.experiments.log import Exposure, Outcome
 from plumbline.evidence import UnavailableError
 
 FORMAT = 'expected one object a line: {"unit": "u1", "arm": "control", "dimensions": {"platform": "ios"}}'
 
 
 class _Line(msgspec.Struct):
-    unit: str
+    unit: str = ""
     arm: str = ""
     at: float | None = None
     dimensions: dict[str, str] = {}
     kind: str = "exposure"
     metric: str | None = None
+    value: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Somebody ended the experiment.
+
+    Args:
+        arm: What was chosen.
+        at: Unix time.
+    """
+
+    arm: str
+    at: float
 
 
 @dataclass(slots=True)
 class Seen:
-    """What a log says of exposures.
+    """What a log says.
 
     Args:
         exposures: In the order of the file; one without a time has its line's number, for the first one counts.
+        outcomes: The same.
+        looks: When somebody looked at the result: lines `{"kind": "look", "at": …}`.
+        decision: The last line `{"kind": "decision", "arm": …, "at": …}`, if there is one.
+        timed: Whether all of these have a time.
         torn: Last lines without an end: somebody is writing, or was killed.
     """
 
     exposures: list[Exposure] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    looks: list[float] = field(default_factory=list)
+    decision: Decided | None = None
+    timed: bool = True
     torn: int = 0
 
 
 def seen(path: Path) -> Seen:
-    """Read the exposures of a log; outcomes and other kinds of lines are passed over.
+    """Read a log; kinds of lines that are not known are passed over.
 
     Raises:
         UnavailableError: The file cannot be read, or a line that is not the last is no such object.
@@ -51,12 +76,33 @@ def seen(path: Path) -> Seen:
                 found.torn += 1
                 continue
             raise UnavailableError("malformed", f"{path}:{number}: {error}; {FORMAT}") from None
-        if one.kind == "exposure" and one.metric is None:
-            if not one.arm:
-                raise UnavailableError("malformed", f"{path}:{number}: it names no arm; {FORMAT}")
-            at = float(number) if one.at is None else one.at
-            found.exposures.append(Exposure(one.unit, one.arm, at, one.dimensions))
+        try:
+            _sort(found, one, number)
+        except ValueError as error:
+            raise UnavailableError("malformed", f"{path}:{number}: {error}; {FORMAT}") from None
     return found
+
+
+def _sort(found: Seen, one: _Line, number: int) -> None:
+    at = float(number) if one.at is None else one.at
+    kind = "outcome" if one.kind == "exposure" and one.metric is not None else one.kind
+    if kind not in ("exposure", "outcome", "look", "decision"):
+        return
+    found.timed &= one.at is not None
+    if kind == "look":
+        found.looks.append(at)
+        return
+    if kind == "decision":
+        found.decision = Decided(one.arm, at)
+        return
+    if not one.unit:
+        raise ValueError("it names no unit")
+    if kind == "outcome":
+        found.outcomes.append(Outcome(one.unit, one.metric or "", one.value, at))
+        return
+    if not one.arm:
+        raise ValueError("it names no arm")
+    found.exposures.append(Exposure(one.unit, one.arm, at, one.dimensions))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
