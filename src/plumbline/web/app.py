@@ -18,6 +18,7 @@ from plumbline.diagnosis.runner import Runner
 from plumbline.diagnosis.targets import resolve
 from plumbline.web import diagnostics_api, errors, live_api
 from plumbline.web.deployment import api as deployment_api
+from plumbline.web.deployment import experiments
 from plumbline.web.errors import Refusal
 from plumbline.web.guard import Guard
 from plumbline.web.metrics import Measured, Metrics
@@ -76,6 +77,7 @@ def _answer(app: FastAPI, settings: WebSettings, catalogue: Catalogue, runs: Run
     app.include_router(diagnostics_api.routes(catalogue, runs, settings))
     app.include_router(live_api.routes())
     app.include_router(deployment_api.routes(settings))
+    app.include_router(experiments.pages())
     app.include_router(_session(settings))
     app.include_router(_health(settings, catalogue, metrics))
     mount_others(app, catalogue)

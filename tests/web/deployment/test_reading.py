@@ -11,7 +11,6 @@ from fastapi.testclient import TestClient
 from plumbline.deployment.pipeline.journal import Journal
 from plumbline.deployment.pipeline.plan import Plan
 from plumbline.deployment.registry.store import Registry
-from plumbline.web.deployment import api as deployment_api
 
 
 def test_registries_are_the_default_one_and_those_of_the_targets(client: TestClient, home: Path) -> None:
@@ -126,14 +125,3 @@ def test_targets_that_cannot_be_read_are_said(client: TestClient, home: Path, tm
     (tmp_path / "plumbline.toml").write_text("[targets\n")
     assert refusal(client.get(f"{API}/registries")) == (503, "targets")
     assert refusal(client.get(f"{API}/experiments")) == (503, "targets")
-
-
-def test_experiments_are_those_of_the_targets(client: TestClient, home: Path, tmp_path: Path) -> None:
-    assert client.get(f"{API}/experiments").json() == {"experiments": ["offer"]}
-    assert refusal(client.get(f"{API}/experiments/none")) == (404, "no_experiment")
-    assert client.get(f"{API}/experiments/offer").status_code in (404, 422)  # its file is not there
-    example = Path(deployment_api.__file__).parents[4] / "examples/deployment/experiment.yml"
-    (tmp_path / "offer.yml").write_text(example.read_text())
-    (tmp_path / "offer.log").write_text("")
-    found = client.get(f"{API}/experiments/offer").json()
-    assert "advice" in found or found["error"]["code"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import JSONResponse
 
-from plumbline.diagnosis.targets import TargetError, names, resolve
-from plumbline.web.deployment import changes, facts, live, overview
-from plumbline.web.deployment.registries import DEFAULT, known, opened, refusing, shown
+from plumbline.web.deployment import changes, experiments, facts, live, overview
+from plumbline.web.deployment.registries import DEFAULT, known, opened, shown
 from plumbline.web.deployment.timeline import notes, timeline
-from plumbline.web.errors import Refusal
 from plumbline.web.settings import WebSettings
 
 Registry = Annotated[str, Query(max_length=80, description="Name of a registry, as `GET …/registries` lists them.")]
@@ -24,7 +22,7 @@ def routes(settings: WebSettings) -> APIRouter:
     api = APIRouter(prefix="/api/deployment", tags=["deployment"])
     _registry_routes(api, settings)
     _deployment_routes(api, settings)
-    _experiment_routes(api)
+    experiments.add(api)
     live.add(api, settings)
     changes.add(api, settings)
     return api
@@ -92,40 +90,3 @@ def _deployment_routes(api: APIRouter, settings: WebSettings) -> None:
             one, entries = place.deployment(deployment)
         told = {"steps": timeline(one, entries), "notes": notes(entries)}
         return JSONResponse(facts.deployment_line(one, entries) | told | {"entries": list(map(facts.entry, entries))})
-
-
-def _experiment_routes(api: APIRouter) -> None:
-    @api.get("/experiments")
-    def experiments() -> JSONResponse:
-        """The targets of plumbline.toml that name an experiment."""
-        return JSONResponse({"experiments": sorted(_experiments())})
-
-    @api.get("/experiments/{target}")
-    def experiment(target: Name) -> JSONResponse:
-        """What may be concluded from an experiment now, as `plumb ab status --json` says it."""
-        return JSONResponse(_report(target))
-
-
-def _experiments() -> dict[str, str]:
-    try:
-        found = {name: resolve(name).experiment for name in names()}
-    except TargetError as error:
-        raise Refusal(503, "targets", str(error), "mend the file; the next request reads it again") from None
-    return {name: path for name, path in found.items() if path}
-
-
-def _report(target: str) -> dict[str, Any]:
-    path = _experiments().get(target)
-    if path is None:
-        sentence = f"no target '{target[:80]}' names an experiment"
-        raise Refusal(404, "no_experiment", sentence, 'add experiment = "FILE" to it in plumbline.toml')
-    with refusing():
-        from pathlib import Path as File
-
-        from plumbline.deployment.experiments.analysis import analyse
-        from plumbline.deployment.experiments.declaration import load
-        from plumbline.deployment.experiments.log import read
-        from plumbline.deployment.experiments.report.record import record
-
-        one = load(File(path))
-        return record(one.plan, analyse(one.plan, read(one.log)))
