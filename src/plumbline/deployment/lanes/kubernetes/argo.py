@@ -29,7 +29,8 @@ def canary(work: Workload) -> list[Object]:
     Without a traffic router in the cluster a weight is a share of pods: 10 % of 3 replicas is one pod of four.
     """
     steps: list[Object] = []
-    for weight in sorted({work.canary_percent, 50} if work.canary_percent < 50 else {work.canary_percent}):
+    default = sorted({work.canary_percent, 50}) if work.canary_percent < 50 else [work.canary_percent]
+    for weight in work.weights or default:
         analysis = {"templates": [{"templateName": f"{work.name}-health"}], "args": _arguments(work)}
         steps += [{"setWeight": weight}, {"analysis": analysis}]
     strategy = {

@@ -9,6 +9,7 @@ import yaml
 
 from plumbline.deployment.core.errors import InvalidError
 from plumbline.deployment.lanes.kubernetes import argo, kserve
+from plumbline.deployment.lanes.kubernetes.checking import check
 from plumbline.deployment.lanes.kubernetes.parts import Object, described, pod_template, service, surroundings
 from plumbline.deployment.lanes.kubernetes.workload import Workload
 
@@ -18,6 +19,8 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 
 def render(work: Workload, target: Target) -> list[Object]:
     """Return the objects, in the order in which they are to be applied. The same workload gives the same objects.
+
+    Each was held against its schema; see `checking`.
 
     Args:
         work: What is to run.
@@ -37,7 +40,10 @@ def render(work: Workload, target: Target) -> list[Object]:
     if target not in makers:
         raise InvalidError(f"'{target}' is no target: {', '.join(TARGETS)}", given=target)
     made = makers[target](work)
-    return made if target.startswith("kserve") else [*surroundings(work), *made]
+    objects = made if target.startswith("kserve") else [*surroundings(work), *made]
+    for one in objects:
+        check(one)
+    return objects
 
 
 def as_yaml(objects: Iterable[Object]) -> str:

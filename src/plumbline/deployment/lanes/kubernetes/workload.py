@@ -57,6 +57,7 @@ class Workload:
         cpu: Requested, in cores; also the limit of threads that make sense.
         memory_mi: Requested and limited, in MiB.
         canary_percent: Share of requests of a first step, 1 to 99.
+        weights: Shares of an Argo canary's steps in percent, rising; by default `canary_percent` and 50.
         previous: For KServe's standard mode: the `storage_uri` that goes on serving beside the canary.
         prometheus: Where Argo Rollouts asks.
         limits: What the new version must keep.
@@ -79,6 +80,7 @@ class Workload:
     cpu: float = 1.0
     memory_mi: int = 512
     canary_percent: int = 10
+    weights: tuple[int, ...] = ()
     previous: str | None = None
     prometheus: str = "http://prometheus-operated.monitoring.svc:9090"
     limits: Limits = field(default_factory=Limits)
@@ -103,6 +105,8 @@ class Workload:
                 raise InvalidError(f"{what} '{uri[:120]}': expected oci://registry/name@sha256:…", field=what)
         if not (self.replicas >= 1 and 1 <= self.canary_percent <= 99 and self.drain_s >= 1):
             raise InvalidError("at least 1 replica, a canary of 1 to 99 percent, at least 1 s to drain")
+        if any(not 1 <= one <= 99 for one in self.weights) or sorted(set(self.weights)) != list(self.weights):
+            raise InvalidError("weights of a canary rise, between 1 and 99 percent", field="weights")
         if not (self.cpu > 0 and self.memory_mi >= 64):
             raise InvalidError("cpu above 0 and at least 64 MiB of memory")
 
