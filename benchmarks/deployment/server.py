@@ -1,55 +1,46 @@
-"""Requests per second of the model server, beside the least that could answer: one worker, one core, one ONNX session.
+"""Requests per second of the model server, beside the least that could answer and servers that people use.
 
     apt-get install wrk
-    python benchmarks/deployment/server.py            # a few minutes
-    python benchmarks/deployment/server.py --quick    # seconds: checks that it works
+    python benchmarks/deployment/server.py            # some minutes, and the peers' installation before (about 2 GB)
+    python benchmarks/deployment/server.py --quick --peers ''   # seconds: checks that it works
 
-Two models (logistic regression and a forest of 100 trees, 30 features), two forms of request (one matrix that names
-its columns, and 30 named tensors), 1 row each, keep-alive connections. The servers take turns, so that a busy machine
-is busy for all; the ratio is the median over turns. Processor time per request is read from /proc: it hardly depends
-on what else the machine does. Before anything is measured, every answer is compared with scikit-learn's.
+One worker, one core. Two models (logistic regression and a forest of 100 trees, 30 features), two forms of request (one
+matrix that names its columns, and 30 named tensors), 1 row each, keep-alive connections. The servers take turns, so
+that a busy machine is busy for all; the ratio is the median over turns. Processor time per request is read from /proc:
+it hardly depends on what else the machine does. Before anything is measured, every answer is compared with
+scikit-learn's. The peers get the same values as a matrix, in the form that each of them takes.
 """
 
 import argparse
 import contextlib
 import json
-import os
+import pickle
 import re
 import shutil
-import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import common
 import httpx
 import numpy as np
+import psutil
+from modelservers import BENTOML, MLFLOW, MLSERVER, PEERS, SERVERS, Peer, on
+from peering import MissingPeerError
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from plumbline.deployment.core.encoding import encode
 from plumbline.deployment.models import pack
-from plumbline.deployment.serving.options import Options
-from plumbline.deployment.serving.process import Server
 
 FEATURES = [f"f{number}" for number in range(30)]
 CONNECTIONS = 16
 BAR = 0.8  # of the bare server's requests per second
 PARITY = 1e-5
-TICKS = os.sysconf("SC_CLK_TCK")
 LUA = 'wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = [==[{body}]==]\n'
-
-
-class Peer(NamedTuple):
-    """A server that runs: where it is asked, and its process."""
-
-    url: str
-    pid: int
 
 
 def models() -> dict[str, Any]:
@@ -73,70 +64,10 @@ def bodies(row: Any) -> dict[str, dict[str, Any]]:
     return {"matrix": {"inputs": [matrix]}, "named": {"inputs": named}}
 
 
-@contextlib.contextmanager
-def on(core: int) -> Iterator[None]:
-    """Let processes that are started within run on one core."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core} if core in before else before)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-@contextlib.contextmanager
-def plumbline(folder: Path, _model: Path) -> Iterator[Peer]:
-    """Run the model server, as it is shipped."""
-    with on(0), Server(Options(model="churn", folder=str(folder), ref="latest", port=0)) as server:
-        yield Peer(f"{server.url}/v2/models/churn/infer", server.pid)
-
-
-@contextlib.contextmanager
-def bare(_folder: Path, model: Path) -> Iterator[Peer]:
-    """Run `servers/bare.py` under uvicorn."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(common.HERE / "servers"), "bare:app"]
-    command += ["--port", str(port), "--no-access-log", "--log-level", "warning", "--loop", "uvloop"]
-    command += ["--http", "httptools", "--lifespan", "off", "--no-server-header", "--no-date-header"]
-    with on(0):
-        process = subprocess.Popen(command, env=os.environ | {"MODEL": str(model)})
-    try:
-        wait_for(port, process)
-        yield Peer(f"http://127.0.0.1:{port}/infer", process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-# A peer with a virtual environment of its own (`.plumbline/peers/<name>`) is one more context manager here.
-PEERS: dict[str, Callable[[Path, Path], contextlib.AbstractContextManager[Peer]]] = {
-    "plumbline": plumbline,
-    "bare": bare,
-}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
-    """Return when a server listens."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"the server on port {port} does not listen (exit code {process.poll()})")
-
-
 def agrees(peer: Peer, body: dict[str, Any], expected: list[float]) -> float:
     """Return how far a server's probabilities are from scikit-learn's."""
-    answer = httpx.post(peer.url, json=body, timeout=30).raise_for_status().json()
-    [found] = [one["data"] for one in answer["outputs"] if one["name"] == "probabilities"]
-    off = float(np.abs(np.array(found) - np.array(expected)).max())
+    answer = httpx.post(peer.url, json=body, timeout=60).raise_for_status().json()
+    off = float(np.abs(np.array(peer.probabilities(answer)) - np.array(expected)).max())
     if off > PARITY:
         raise SystemExit(f"{peer.url} is off by {off:g}")
     return off
@@ -172,71 +103,125 @@ def load(peer: Peer, body: dict[str, Any], seconds: int, folder: Path) -> dict[s
 
 
 def processor(pid: int) -> float:
-    """Return the processor time that a process has used, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Return the processor time that a process and those it started have used, in seconds."""
+    first = psutil.Process(pid)
+    times = [one.cpu_times() for one in (first, *first.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
 
 
 def compared(turns: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
-    """Return medians by server, and the ratios to the bare one, turn by turn."""
+    """Return medians by server, and our ratios to the others: the median over turns."""
     middle = {
         name: {key: round(statistics.median(turn[key] for turn in all_), 3) for key in all_[0]}
         for name, all_ in turns.items()
     }
-    ratios = [ours["per_s"] / theirs["per_s"] for ours, theirs in zip(turns["plumbline"], turns["bare"], strict=True)]
+    ratios = {
+        name: [ours["per_s"] / one["per_s"] for ours, one in zip(turns["plumbline"], all_, strict=True)]
+        for name, all_ in turns.items()
+    }
     return {
         "servers": middle,
-        "ratio_to_bare": round(statistics.median(ratios), 3),
-        "ratios": [round(one, 3) for one in ratios],
+        "ratio_to_bare": round(statistics.median(ratios["bare"]), 3),
+        "ratios": [round(one, 3) for one in ratios["bare"]],
         "ratio_of_processor_time": round(middle["bare"]["cpu_us"] / middle["plumbline"]["cpu_us"], 3),
+        "times": {name: round(statistics.median(all_), 1) for name, all_ in ratios.items() if name in PEERS},
     }
 
 
-def measured(name: str, estimator: Any, rows: Any, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Return what the servers do with one model."""
-    manifest, files = pack(estimator, (rows, FEATURES), model="churn", folder=folder)
-    (folder / "manifest.json").write_bytes(encode(manifest))
+class Race:
+    """All servers of one model, and what they do.
+
+    Args:
+        estimator: The model.
+        rows: What it was trained on.
+        folder: For its files.
+        wanted: Names of peers.
+    """
+
+    def __init__(self, estimator: Any, rows: Any, folder: Path, wanted: list[str]) -> None:
+        self._estimator = estimator
+        self._row = [round(float(one), 4) for one in rows[0]]
+        self._folder = folder
+        self._ends = contextlib.ExitStack()
+        self.missing: dict[str, str] = {}
+        manifest, files = pack(estimator, (rows, FEATURES), model="churn", folder=folder)
+        (folder / "manifest.json").write_bytes(encode(manifest))
+        (folder / "estimator.pkl").write_bytes(pickle.dumps(estimator))
+        self._running: dict[str, Peer] = {}
+        for name, begin in {**SERVERS, **{name: PEERS[name] for name in wanted}}.items():
+            try:
+                self._running[name] = self._ends.enter_context(begin(folder, files["model.onnx"]))
+            except MissingPeerError as error:
+                self.missing[name] = str(error)
+                common.say(f"{name}: not measured: {error}")
+
+    def close(self) -> None:
+        """End all servers."""
+        self._ends.close()
+
+    def run(self, form: str, seconds: int, turns: int) -> dict[str, Any]:
+        """Compare answers, then let the servers take turns."""
+        body = bodies(self._row)[form]
+        peers = {name: one for name, one in self._running.items() if form == "matrix" or name in SERVERS}
+        asked = {name: one.asks(self._row, body) for name, one in peers.items()}
+        expected = self._estimator.predict_proba([self._row])[0].tolist()
+        parity = {name: agrees(one, asked[name], expected) for name, one in peers.items()}
+        taken: dict[str, list[dict[str, float]]] = {name: [] for name in peers}
+        for _ in range(turns):
+            for name, one in peers.items():
+                taken[name].append(load(one, asked[name], seconds, self._folder))
+        return compared(taken) | {"parity": parity}
+
+
+def measured(name: str, estimator: Any, rows: Any, args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what the servers do with one model, and which could not be had."""
     seconds, turns = (1, 2) if args.quick else (args.seconds, args.turns)
     found: dict[str, Any] = {}
-    with contextlib.ExitStack() as stack:
-        peers = {peer: stack.enter_context(begin(folder, files["model.onnx"])) for peer, begin in PEERS.items()}
-        for form, body in bodies(rows[0]).items():
-            values = [round(float(one), 4) for one in rows[0]]
-            expected = estimator.predict_proba([values])[0].tolist()
-            parity = {peer: agrees(running, body, expected) for peer, running in peers.items()}
-            taken: dict[str, list[dict[str, float]]] = {peer: [] for peer in peers}
-            for _ in range(turns):
-                for peer, running in peers.items():
-                    taken[peer].append(load(running, body, seconds, folder))
-            found[form] = compared(taken) | {"parity": parity}
-            common.say(f"{name}, {form}: {found[form]['ratio_to_bare']} of the bare server")
-    return found
+    wanted = [peer for peer in args.peers.split(",") if peer]
+    with tempfile.TemporaryDirectory() as folder:
+        race = Race(estimator, rows, Path(folder), wanted)
+        with contextlib.closing(race):
+            for form in ("matrix", "named"):
+                found[form] = race.run(form, seconds, turns)
+                beside = ", ".join(f"{ratio} x {peer}" for peer, ratio in found[form]["times"].items())
+                common.say(
+                    f"{name}, {form}: {found[form]['ratio_to_bare']} of the bare server{beside and '; ' + beside}"
+                )
+    return found, race.missing
 
 
 def main() -> None:
     """Measure, print and save."""
-    args = common.arguments(__doc__, seconds={"type": int, "default": 4}, turns={"type": int, "default": 7})
+    args = common.arguments(
+        __doc__,
+        seconds={"type": int, "default": 4},
+        turns={"type": int, "default": 7},
+        peers={"default": ",".join(PEERS), "help": "which, comma-separated; empty for none"},
+    )
     if shutil.which("wrk") is None:
         raise SystemExit("the load comes from wrk: apt-get install wrk")
     started = time.time()
-    results = {}
+    results, missing = {}, {}
     for name, (estimator, rows) in models().items():
-        with tempfile.TemporaryDirectory() as folder:
-            results[name] = measured(name, estimator, rows, args, Path(folder))
-    head = ("model", "form", "server", "requests/s", "p99 ms", "cpu us", "of bare", "of bare, cpu")
+        results[name], gone = measured(name, estimator, rows, args)
+        missing |= gone
+    head = ("model", "form", "server", "requests/s", "p99 ms", "cpu us", "times theirs")
     lines = [
-        (model, form, peer, f"{one['per_s']:,.0f}", one["p99_ms"], one["cpu_us"], *_ratios(peer, found))
+        (model, form, peer, f"{one['per_s']:,.0f}", one["p99_ms"], one["cpu_us"], _times(peer, found))
         for model, forms in results.items()
         for form, found in forms.items()
         for peer, one in found["servers"].items()
     ]
     common.table(head, lines)
-    packages = ("plumbline", "uvicorn", "uvloop", "httptools", "msgspec", "numpy", "onnxruntime")
-    common.save("server", args.quick, started, results, packages, connections=CONNECTIONS, bar=BAR)
+    packages = ("plumbline", "uvicorn", "uvloop", "httptools", "msgspec", "numpy", "onnxruntime", "scikit-learn")
+    versions = {"mlserver": MLSERVER[0], "mlflow": MLFLOW[0], "bentoml": BENTOML[0]}
+    peers = {name: version.partition("==")[2] for name, version in versions.items() if name not in missing}
+    more = {"connections": CONNECTIONS, "bar": BAR, "missing": missing, "peers": peers}
+    common.save("server", args.quick, started, results, packages, **more)
 
 
-def _ratios(peer: str, found: dict[str, Any]) -> tuple[Any, Any]:
-    return (found["ratio_to_bare"], found["ratio_of_processor_time"]) if peer == "plumbline" else ("", "")
+def _times(peer: str, found: dict[str, Any]) -> Any:
+    return found["ratio_to_bare"] if peer == "bare" else found["times"].get(peer, "")
 
 
 if __name__ == "__main__":
