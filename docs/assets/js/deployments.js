@@ -1,4 +1,5 @@
 /** The deployments' live page: models with their aliases, the newest deployments, and the steps of one of them. */
+import { alive } from "./alive.js";
 import { Announcer, h, root } from "./dom.js";
 import { ask } from "./service.js";
 import { Timeline, moment, title } from "./deployment-timeline.js";
@@ -173,12 +174,4 @@ class Deployments {
 }
 
 /** Bring the page to life; without a service it stays as it was written. */
-export function mount() {
-  for (const place of document.querySelectorAll("[data-pl-deployments]")) {
-    const written = [...place.childNodes];
-    new Deployments(place).begin().catch(() => {
-      place.replaceChildren(...written);
-      place.setAttribute("data-state", "absent");
-    });
-  }
-}
+export const mount = () => alive("[data-pl-deployments]", (place) => new Deployments(place));

@@ -1,4 +1,5 @@
 /** The live page: connections, rates, loop lag and queue fill of each worker of a gateway, once a second. */
+import { alive } from "./alive.js";
 import { Announcer, h, link, root } from "./dom.js";
 import { Chart } from "./live-chart.js";
 import { targets } from "./runs.js";
@@ -142,12 +143,4 @@ function table(workers) {
 }
 
 /** Bring the page to life; without a service it stays as it was written. */
-export function mount() {
-  for (const place of document.querySelectorAll("[data-pl-gateway]")) {
-    const written = [...place.childNodes];
-    new Live(place).begin().catch(() => {
-      place.replaceChildren(...written);
-      place.setAttribute("data-state", "absent");
-    });
-  }
-}
+export const mount = () => alive("[data-pl-gateway]", (place) => new Live(place));

@@ -18,7 +18,13 @@ export class Refused extends Error {
 }
 
 /** No service answers at this address. */
-export class Absent extends Error {}
+export class Absent extends Error {
+  /** @param {string} sentence @param {boolean} [elsewhere] something else answers: waiting does not help */
+  constructor(sentence, elsewhere = false) {
+    super(sentence);
+    this.elsewhere = elsewhere;
+  }
+}
 
 /**
  * Ask for JSON.
@@ -45,7 +51,7 @@ export async function ask(path, { timeout = 10_000, signal, ...options } = {}) {
  * @throws {Refused | Absent}
  */
 export async function read(answer) {
-  if (!answer.headers.get("content-type")?.includes("json")) throw new Absent("static hosting answers, not the service");
+  if (!answer.headers.get("content-type")?.includes("json")) throw new Absent("static hosting answers, not the service", true);
   const body = await answer.json().catch(() => ({}));
   if (answer.ok) return body;
   const { sentence, message, hint = "" } = body.error ?? {};

@@ -104,3 +104,30 @@ def test_a_service_that_refuses_is_asked_again(static_site: str, page: Page) -> 
     expect(page.locator("[data-pl-gateway]").get_by_role("row", name="Connections").get_by_role("cell")).to_have_text(
         "7"
     )
+
+
+def test_a_page_that_is_opened_before_its_service_is_there_comes_to_life_with_it(static_site: str, page: Page) -> None:
+    asked = []
+
+    def late(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            route.abort("connectionrefused")
+        else:
+            route.fulfill(json={"targets": ["lab"], "default": "lab"})
+
+    look = json.dumps({"target": "lab", "workers": [worker("gateway", 7)]})
+    stream = {
+        "headers": {"Content-Type": "text/event-stream"},
+        "body": f"retry: 60000\n\nevent: look\ndata: {look}\n\n",
+    }
+    page.route("**/api/targets", late)
+    page.route("**/api/streaming/live**", lambda route: route.fulfill(**stream))
+    page.clock.install()
+    page.goto(static_site + LIVE)
+    place = page.locator("[data-pl-gateway]")
+    expect(place).to_contain_text("plumb gateway show stats")
+    expect(place).to_have_attribute("data-state", "absent")
+    page.clock.run_for(5000)
+    expect(place.get_by_role("row", name="Connections").get_by_role("cell")).to_have_text("7")
+    expect(place).not_to_have_attribute("data-state", "absent")
