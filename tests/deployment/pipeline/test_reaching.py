@@ -33,8 +33,8 @@ def test_a_server_that_is_gone_is_no_count_of_zero(tmp_path: Path) -> None:
 def test_lanes_that_are_not_switched_from_here_say_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match="--admin"):
         reaching.lane_of(None, tmp_path)
-    with pytest.raises(InvalidError, match="generated manifests"):
-        reaching.lane_of(LaneUse(kind="kubernetes", folder="k8s"), tmp_path)
+    with pytest.raises(InvalidError, match="own controllers, from manifests"):
+        reaching.lane_of(LaneUse(kind="kubernetes"), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "lane": lane_use.LaneUse,
     "lane.groups": lane_use.GroupUse,
     "lane.groups.servers": lane_use.ServerUse,
+    "lane.workload": lane_use.WorkloadUse,
 }
 """Heading of the reference → the type that it describes."""
 

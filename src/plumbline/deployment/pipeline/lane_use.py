@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from string import Formatter
 from typing import Annotated, ClassVar, Literal
 
@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field
 
 from plumbline.deployment.core.errors import InvalidError
 from plumbline.deployment.lanes.frontdoor import Address, server_name
-from plumbline.deployment.pipeline.closed import CLOSED, Name, Seconds, key
+from plumbline.deployment.lanes.kubernetes import Target
+from plumbline.deployment.pipeline.closed import CLOSED, Count, Level, Name, Positive, Seconds, key
 from plumbline.deployment.pipeline.parts import Step
 
 START_WORDS = ("digest", "short", "host", "port", "address", "admin", "group")
@@ -68,6 +69,48 @@ class GroupUse:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkloadUse:
+    """How a version runs on a cluster; `--set KEY=VALUE` comes before what stands here.
+
+    Args:
+        name: Of all objects; the model's name if none is given.
+        image: The server's image with the model in it (for KServe: the server's image), by digest.
+        storage_uri: For KServe: where the model lies, `oci://…@sha256:…`.
+        previous: For KServe's Standard mode: the `storage_uri` that goes on serving beside the canary.
+        replicas: Pods.
+        cpu: Requested, in cores.
+        memory_mi: Requested and limited, in MiB.
+        callers: Labels of the pods that may call; none: every pod of the namespace.
+        monitoring: Namespace from which metrics are read.
+        prometheus: Where Argo Rollouts asks.
+        drain_s: How long requests in flight may take at a pod's end.
+        error_share: Highest share of errors that Argo's analysis lets pass, 0 to 1.
+        p99_s: Longest time of 99 of 100 predictions that it lets pass.
+        requests: Fewer in the window say nothing.
+        window_s: What one look of the analysis sees.
+        looks: How many looks there are at each step.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
+    name: Name | None = None
+    image: Name | None = None
+    storage_uri: Name | None = None
+    previous: Name | None = None
+    replicas: Count = 3
+    cpu: Positive = 1.0
+    memory_mi: Count = 512
+    callers: Mapping[str, str] = field(default_factory=dict)
+    monitoring: Name = "monitoring"
+    prometheus: Name = "http://prometheus-operated.monitoring.svc:9090"
+    drain_s: Seconds = 30.0
+    error_share: Level = 0.01
+    p99_s: Seconds = 0.25
+    requests: Count = 300
+    window_s: Seconds = 60.0
+    looks: Count = 5
+
+
+@dataclass(frozen=True, slots=True)
 class LaneUse:
     """Where it is switched.
 
@@ -78,7 +121,7 @@ class LaneUse:
             counts a copy. Empty: the servers behind `admin`, or of the groups that run, are asked.
         haproxy: HAProxy's Runtime API: path of its socket. `runtime` needs it, as it needs the next four.
         backend: HAProxy's backend.
-        folder: For `runtime`: the lane's own files. For `kubernetes`: where manifests are written.
+        folder: The lane's own files.
         groups: At least two; a new version is started in one that has no share.
         start: How a process is started, with `{digest}` or `{short}` (12 digits of it) and `{port}` or `{address}` in
             its command; `{host}`, `{admin}` and `{group}` are known, too. It goes on until it is told to end;
@@ -88,7 +131,10 @@ class LaneUse:
         baseline: A group only for freshly started copies of the version that serves, which a watch compares with.
             Without one it compares with the processes that serve, and says so.
         drain_s: How long requests in flight may take to end, for `runtime`.
+        target: For `kubernetes`: `plain`, `argo-bluegreen`, `argo-canary`, `kserve` or `kserve-knative`; by default
+            Argo's, as the strategy is.
         namespace: Of manifests, for `kubernetes`.
+        workload: How the version runs there.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = CLOSED
@@ -103,7 +149,9 @@ class LaneUse:
     install: tuple[Step, ...] = ()
     baseline: GroupUse | None = None
     drain_s: Seconds = 60.0
+    target: Target | None = None
     namespace: Name = "default"
+    workload: WorkloadUse | None = None
 
     def __post_init__(self) -> None:
         needed, free = _KEYS[self.kind]
@@ -127,7 +175,7 @@ class LaneUse:
 _KEYS = {
     "artefact": (("admin",), ("metrics",)),
     "runtime": (("haproxy", "backend", "folder", "groups", "start"), ("install", "baseline", "metrics", "drain_s")),
-    "kubernetes": (("folder",), ("namespace",)),
+    "kubernetes": ((), ("target", "namespace", "workload")),
 }
 """Keys that a kind of lane needs, and those that it may have."""
 

@@ -51,5 +51,5 @@ def lane_of(use: LaneUse | None, folder: Path) -> Lane:
     if use.kind == "artefact":
         return ArtefactLane([folder / path for path in use.admin])
     if use.kind == "kubernetes":
-        raise InvalidError("lane 'kubernetes' is switched by the cluster's own controllers, from generated manifests")
+        raise InvalidError("lane 'kubernetes' is switched by the cluster's own controllers, from manifests (--render)")
     return runtime_lane(use, folder)
