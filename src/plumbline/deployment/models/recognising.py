@@ -6,27 +6,12 @@ import re
 import zipfile
 from pathlib import Path
 
+from plumbline.deployment.core import recognised
 from plumbline.deployment.core.digests import digest_of
 from plumbline.deployment.core.errors import CorruptError, NotFoundError, UntrustedError
 from plumbline.deployment.core.manifest import File, Manifest
 
-_HEAD_BYTES = 512
 _CHUNK_BYTES = 1 << 20
-_POINTER = b"version https://git-lfs.github.com/spec/"
-_PICKLE = re.compile(rb"\x80[\x02-\x05]|\(lp0|\(dp0|c[\w.]+\n[\w.]+\n")
-"""Protocols 2 to 5 say so in their second byte; 0 and 1 begin with a mark, or with a class to import."""
-_PACKED = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"]\x00\x00": "lzma",
-    b"\x04\x22\x4d\x18": "lz4",
-    b"\x78\x01": "zlib",
-    b"\x78\x5e": "zlib",
-    b"\x78\x9c": "zlib",
-    b"\x78\xda": "zlib",
-}
-"""What joblib wraps pickles in."""
 _PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -43,9 +28,9 @@ def examine(path: Path) -> None:
     """
     head = _head(path)
     facts = {"file": path.name}
-    if head.startswith(_POINTER):
-        size = re.search(rb"^size (\d+)", head, re.MULTILINE)
-        meant = f"{int(size[1]):,} bytes of model" if size else "the model"
+    if recognised.is_pointer(head):
+        size = recognised.pointed_size(head)
+        meant = "the model" if size is None else f"{size:,} bytes of model"
         raise CorruptError(
             f"{path.name} is a Git-LFS pointer, not the file: it stands for {meant}; run `git lfs pull` and try again",
             **facts,
@@ -117,20 +102,19 @@ def _missing(name: str, folder: Path) -> NotFoundError:
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            return stream.read(_HEAD_BYTES)
+            return stream.read(recognised.HEAD_BYTES)
     except FileNotFoundError as error:
         raise _missing(path.name, path.parent) from error
 
 
 def _pickled(path: Path, head: bytes) -> str | None:
-    if _PICKLE.match(head):
+    if recognised.is_pickle(head) or recognised.is_old_pickle(head):
         return "a pickle"
-    for start, name in _PACKED.items():
-        if head.startswith(start):
-            return f"packed with {name}, as joblib packs pickles"
-    if head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
+    if name := recognised.packing(head):
+        return f"packed with {name}, as joblib packs pickles"
+    if head.startswith(recognised.ARCHIVE) and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            inside = next((name for name in archive.namelist() if name.endswith((".pkl", ".pickle"))), None)
+            inside = recognised.pickle_among(archive.namelist())
         if inside:
             return f"an archive with the pickle {inside} in it (as torch.save writes)"
     return None
@@ -138,4 +122,4 @@ def _pickled(path: Path, head: bytes) -> str | None:
 
 def is_archive(path: Path) -> bool:
     """Return whether a file begins as a ZIP does: a skops file is one."""
-    return _head(path).startswith(b"PK\x03\x04")
+    return _head(path).startswith(recognised.ARCHIVE)

@@ -26,12 +26,12 @@ from plumbline.deployment.core.errors import (
     NotFoundError,
     UnavailableError,
 )
+from plumbline.deployment.core.recognised import is_pointer
 
 PIECE = 1 << 20
 LEFT_OVER_S = 3600.0
 """Age at which a file that was being written belongs to nobody: no artefact takes an hour to copy on one machine."""
 
-_POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTER_SIZE = 1024
 """A pointer is smaller than this many bytes (Git LFS specification)."""
 
@@ -236,7 +236,7 @@ def _sound(written: Path, where: str, size: int) -> None:
     if size >= _POINTER_SIZE:
         return
     content = written.read_bytes()
-    if content.startswith(_POINTER) and b"\noid " in content:
+    if is_pointer(content) and b"\noid " in content:
         raise InvalidError(f"{where} is a Git LFS pointer, not the file it points to: run 'git lfs pull'", path=where)
 
 

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from plumbline.deployment.core import recognised
 from plumbline.deployment.core.digests import digest_of
 from plumbline.deployment.core.errors import InvalidError, UntrustedError
 from plumbline.deployment.core.manifest import File
@@ -19,7 +20,6 @@ SIGNATURES = "signatures"
 
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth"})
 _PIECE = 1 << 20
 
 
@@ -109,13 +109,11 @@ def no_pickle(path: str, source: Path) -> None:
 
 
 def _is_pickle(path: str, source: Path) -> bool:
-    if PurePosixPath(path).suffix.lower() in _PICKLES:
+    if recognised.named_pickle(path):
         return True
     with source.open("rb") as file:
-        head = file.read(2)
-    if len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5:  # the opcode PROTO and its number
-        return True
-    if head == b"PK" and zipfile.is_zipfile(source):
+        head = file.read(recognised.HEAD_BYTES)
+    if head.startswith(recognised.ARCHIVE) and zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
-            return any(name.lower().endswith((".pkl", ".pickle")) for name in archive.namelist())
-    return False
+            return recognised.pickle_among(archive.namelist()) is not None
+    return recognised.is_pickle(head)  # an old one could be any two words: what is loaded as a model is looked at there
