@@ -35,6 +35,15 @@ def test_what_it_was_not_made_for_it_refuses() -> None:
     assert server.handle(PATH, json.dumps({"inputs": body["inputs"][1:]}).encode()).status == 422
 
 
+def test_a_model_is_loaded_once_and_who_asks_first_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    server, body = Scoring(0.0, load_s=0.001), json.dumps(asks()[0].body).encode()
+    assert server.handle("/v2/health/ready", b"").status == 200
+    assert "loaded" not in capsys.readouterr().err
+    for _ in range(2):
+        assert server.handle(PATH, body).status == 200
+    assert capsys.readouterr().err.count("loaded the model in 0.001 s") == 1
+
+
 def test_at_sigterm_it_answers_what_is_under_way_and_ends(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -54,6 +63,8 @@ def test_at_sigterm_it_answers_what_is_under_way_and_ends(tmp_path: Path) -> Non
             urllib.request.urlopen(url + PATH, data=b'{"inputs": []}')
         refused.value.close()
         body = json.dumps(asks()[0].body).encode()
+        while threads(process.pid) > 2:  # those of the answers before
+            time.sleep(0.01)
         with socket.create_connection(("127.0.0.1", port)) as asking:
             asking.sendall(b"POST %b HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (PATH.encode(), len(body), body))
             while not threads(process.pid) > 2:  # two workers have one thread each, until one answers

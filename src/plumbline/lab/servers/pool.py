@@ -2,7 +2,9 @@
 
 The parent holds the listening socket, so that nobody is refused while workers change. A worker that gets SIGTERM takes
 nothing new, answers what it has, and ends; one that has not ended after `grace_s` is killed, with what it has. An
-answer takes `work_s`, as one does that asks a feature store first. `workers` is read at each SIGHUP.
+answer takes `work_s`, as one does that asks a feature store first. Before its first answer a worker loads its model,
+which takes `load_s`, as it does where the file comes from a store: with `warm` before it says that it is ready, without
+when it is asked. Old workers go when the new ones have said it. All is read again at SIGHUP.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Any
 from plumbline.lab.churn import MODEL, PATH, Version
 from plumbline.lab.servers.http import Answer, Config, arguments, log
 
-DEFAULTS: dict[str, Any] = {"workers": 2, "work_s": 0.2, "grace_s": 30.0}
+DEFAULTS: dict[str, Any] = {"workers": 2, "work_s": 0.2, "grace_s": 30.0, "load_s": 0.0, "warm": True}
 ASKED = frozenset({signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD})
 LOOK_EVERY_S = 0.05
 
@@ -29,11 +31,22 @@ class Scoring:
 
     Args:
         work_s: How long an answer takes, in seconds.
+        load_s: How long loading takes, in seconds.
     """
 
-    def __init__(self, work_s: float) -> None:
+    def __init__(self, work_s: float, load_s: float = 0.0) -> None:
         self._version = Version()
         self._work_s = work_s
+        self._load_s = load_s
+        self._loading = threading.Lock()
+
+    def load(self) -> None:
+        """Load the model, if that was not done before; who comes meanwhile waits."""
+        with self._loading:
+            if self._load_s:
+                time.sleep(self._load_s)
+                log(f"INFO worker {os.getpid()} loaded the model in {self._load_s:.3f} s")
+                self._load_s = 0.0
 
     def handle(self, path: str, body: bytes) -> Answer:
         """Answer a request."""
@@ -52,6 +65,7 @@ class Scoring:
         numbers = (value for row in rows for value in row.values())
         if sent.keys() != names or not all(isinstance(one, int | float) and one - one == 0 for one in numbers):
             return Answer(422, {"error": f"wanted are finite numbers for {', '.join(names)}"})
+        self.load()
         time.sleep(self._work_s)
         told = [cell for row in rows for p in (self._version.probability(row),) for cell in (1 - p, p)]
         outputs = [{"name": "probabilities", "datatype": "FP64", "shape": [len(rows), 2], "data": told}]
@@ -98,12 +112,17 @@ class Worker(http.server.ThreadingHTTPServer):
         """Say nothing: clients that are gone are no error of the server."""
 
 
-def work(listener: socket.socket, config: Config) -> None:
-    """Answer until SIGTERM, and then what is under way."""
-    server = Worker(listener, Scoring(config["work_s"]))
+def work(listener: socket.socket, config: Config, ready: int) -> None:
+    """Say in a pipe that it is ready, answer until SIGTERM, and then what is under way."""
+    scoring = Scoring(config["work_s"], config["load_s"])
+    if config["warm"]:
+        scoring.load()
+    server = Worker(listener, scoring)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)
+    os.write(ready, b"1")
+    os.close(ready)
     server.serve_forever(poll_interval=LOOK_EVERY_S)
     server.server_close()
 
@@ -135,14 +154,21 @@ class Pool:
         self._retire(self._workers)
 
     def _fill(self) -> None:
-        while len(self._workers) < self._config["workers"]:
+        """Start the workers that are missing, and wait until they have said that they are ready, or ended."""
+        told, ready = os.pipe()
+        missing = range(self._config["workers"] - len(self._workers))
+        for _ in missing:
             child = os.fork()
             if child == 0:
                 try:
-                    work(self._listener, self._config)
+                    work(self._listener, self._config, ready)
                 finally:
                     os._exit(0)
             self._workers.add(child)
+        os.close(ready)
+        for _ in missing:
+            os.read(told, 1)
+        os.close(told)
 
     def _retire(self, old: set[int]) -> None:
         """Ask workers to end, and kill those that have not within the grace."""
