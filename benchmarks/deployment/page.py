@@ -66,12 +66,20 @@ def switch(kept: Kept) -> list[str]:
 def server(kept: Kept) -> list[str]:
     """Return the section."""
     rows = [
-        [model, form, peer, f"{one['per_s']:,.0f}", one["p99_ms"], one["cpu_us"]]
+        [model, form, peer, f"{one['per_s']:,.0f}", one["p99_ms"], one["cpu_us"], _ours(peer, found)]
         for model, forms in kept["results"].items()
         for form, found in forms.items()
         for peer, one in found["servers"].items()
     ]
-    return [table(["model", "request", "server", "requests/s", "p99 ms", "CPU per request, us"], rows)]
+    head = ["model", "request", "server", "requests/s", "p99 ms", "CPU per request, us", "ours is"]
+    bare = "`bare`: uvicorn, msgspec and the same ONNX session, which checks nothing."
+    return [f"{bare} Last column: our requests per second divided by theirs, the median over turns.", table(head, rows)]
+
+
+def _ours(peer: str, found: Kept) -> str:
+    if peer == "bare":
+        return f"{found['ratio_to_bare']:.2f} x"
+    return f"{found['times'][peer]:.0f} x" if peer in found["times"] else ""
 
 
 def machinery(kept: Kept) -> list[str]:
