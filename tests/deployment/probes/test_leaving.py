@@ -97,11 +97,11 @@ def test_what_was_lost_says_nothing_new_once_it_is_enough():
     assert not leaving._told(tally, family)
 
 
-def test_a_process_without_a_handler_is_deaf_and_one_that_waits_for_the_signal_is_not(tmp_path):
+def test_a_process_without_a_handler_is_deaf_and_one_that_waits_for_the_signal_is_not():
     block = "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})"
     for handling, wanted in (("pass", False), (block, True), ("signal.signal(15, print)", True)):
         code = f"import signal; {handling}; print(1, flush=True); input()"
-        with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1) as child:
+        with subprocess.Popen([sys.executable, "-I", "-S", "-c", code], stdin=-1, stdout=-1) as child:
             child.stdout.readline()
             family = leaving.Family(child.pid)
             assert family.alive == {child.pid: wanted}
