@@ -257,6 +257,17 @@ def test_without_a_group_for_copies_the_watch_says_that_it_compares_with_what_se
     journal.close()
 
 
+def test_after_the_machine_was_gone_the_version_of_the_alias_is_brought_back_by_its_name(world) -> None:
+    place, registry, lane, _ = world
+    ended(lane)
+    journal = Journal(place / "deployments.db")
+    back = plan(kind="rollback", to=OLD.version, stages=())
+    made = controller(journal, registry, lane, work=None)
+    assert recovery.roll_back(journal, registry, back, lambda _: made)[1].step == "promoted"
+    consistent(registry, lane, "promoted", new=OLD)
+    journal.close()
+
+
 def test_a_copy_never_takes_the_place_of_a_version_nor_a_version_that_of_a_copy(world) -> None:
     _, _, lane, _ = world
     lane.prepare(NEW.digest, epoch=1)
@@ -276,6 +287,9 @@ def test_the_example_is_a_pipeline_and_its_haproxy_knows_the_same_servers() -> N
     door = FrontDoor(Address("127.0.0.1", 8080), lane.haproxy or "", f"{lane.folder}/servers.state")
     assert (EXAMPLES / "haproxy.cfg").read_text() == configuration(door, groups)
     subprocess.run(["sh", "-n", EXAMPLES / "runtime.sh"], check=True)
+    page = (EXAMPLES.parents[1] / "docs/infrastructure/deployment/switching.md").read_text()
+    (shown,) = re.findall(r"^``` yaml\n(lane:\n.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert (EXAMPLES / "runtime.yml").read_text().endswith(shown)
 
 
 LANE = yaml.safe_load((EXAMPLES / "runtime.yml").read_text())["lane"]

@@ -172,6 +172,13 @@ def test_metrics_of_several_servers_are_added_up_by_version_and_copies_are_kept_
     assert (found[OLD].requests, found[OLD + "#baseline"].requests) == (2_000, 160)
 
 
+def test_a_place_of_copies_counts_copies_whatever_version_its_server_says(metrics) -> None:
+    source = Scraped([f"{metrics}/metrics", f"{metrics}/metrics#baseline"])
+    found = source.read([OLD, OLD + "#baseline"])
+    source.close()
+    assert (found[OLD].requests, found[OLD + "#baseline"].requests) == (1_000, 80 + 1_000 + 80)
+
+
 def test_metrics_that_cannot_be_read_are_an_error_and_not_zero(metrics) -> None:
     source = Scraped([f"{metrics}/metrics", f"{metrics}/gone"])
     with pytest.raises(UnavailableError, match="/gone"):
