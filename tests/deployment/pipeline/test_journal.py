@@ -1,4 +1,4 @@
-"""What the journal refuses, a lease that is lost or renewed, and which version a rollback goes back to."""
+"""Places that are no journal, a lease that is lost or renewed, and which version a rollback goes back to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from deployers import MODEL, Registry, plan
+from deployers import MODEL, Registry
 
-from plumbline.deployment.core.errors import ConflictError, FencedError, InvalidError, NotFoundError, UnavailableError
+from plumbline.deployment.core.errors import FencedError, InvalidError, NotFoundError, UnavailableError
 from plumbline.deployment.pipeline.journal import Journal
 from plumbline.deployment.pipeline.leasing import Held
 from plumbline.deployment.pipeline.recovery import target
@@ -25,21 +25,6 @@ def test_going_back_twice_goes_back_two_versions() -> None:
         target(moves("1.0.0"), "production", "1.0.0")
     with pytest.raises(InvalidError, match="points at nothing"):
         target([], "production", None)
-
-
-def test_the_journal_refuses_an_older_epoch_what_is_over_and_what_it_does_not_know(quick_folder) -> None:
-    journal = Journal(quick_folder / "deployments.db")
-    one = journal.begin(plan())
-    journal.append(one.id, "build", "intent", {}, epoch=4)
-    with pytest.raises(FencedError, match="epoch 4 has written, this deployer has 3"):
-        journal.append(one.id, "build", "done", {}, epoch=3)
-    journal.append(one.id, "build", "failed", {"result": "fail"}, epoch=4, ended="rejected")
-    with pytest.raises(ConflictError, match="is over: rejected"):
-        journal.append(one.id, "test", "intent", {}, epoch=5)
-    for ask in (lambda: journal.get("x-1"), lambda: journal.append("x-1", "build", "intent", {})):
-        with pytest.raises(NotFoundError, match="there is no deployment 'x-1'"):
-            ask()
-    journal.close()
 
 
 def test_a_journal_that_cannot_be_opened_says_why(quick_folder) -> None:

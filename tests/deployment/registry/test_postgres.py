@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,37 +17,9 @@ from plumbline.deployment.registry import database as database_module
 PLAN = Feature("plan", "string", required=False, default="basic")
 
 
-def programs() -> Path | None:
-    """Where initdb and pg_ctl are: on the path, or where Debian puts them."""
-    found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return folders[-1] if folders else None
-
-
-BIN = programs()
-pytestmark = pytest.mark.skipif(BIN is None, reason="needs Postgres: apt-get install postgresql")
-
-
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    assert BIN is not None
-    root = os.getuid() == 0  # Postgres refuses to run as root
-    user = "postgres" if root else None
-    with tempfile.TemporaryDirectory(prefix="plumb-pg-") as made:  # a socket's path is short
-        if root:
-            shutil.chown(made, "postgres")
-        data = Path(made) / "data"
-
-        def run(*command: str) -> None:
-            subprocess.run(command, check=True, user=user, cwd=made, stdout=subprocess.DEVNULL)
-
-        run(str(BIN / "initdb"), "-D", str(data), "-A", "trust", "-U", "plumb", "--no-sync")
-        options = f"-c listen_addresses= -c fsync=off -k {made}"
-        run(str(BIN / "pg_ctl"), "-D", str(data), "-w", "-l", f"{made}/log", "-o", options, "start")
-        try:
-            yield f"postgresql://plumb@/postgres?host={made}"
-        finally:
-            run(str(BIN / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+def url(postgres) -> str:
+    return postgres("registry")
 
 
 @pytest.fixture

@@ -7,76 +7,21 @@ whether the effect happened, and asks the world.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Float,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    func,
-    insert,
-    inspect,
-    select,
-    update,
-)
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, func, insert, select, update
 
-from plumbline.deployment.core.errors import (
-    ConflictError,
-    FencedError,
-    FullError,
-    InvalidError,
-    NotFoundError,
-    UnavailableError,
-)
+from plumbline.deployment.core.errors import ConflictError, FencedError, NotFoundError
+from plumbline.deployment.pipeline.ledger import DEPLOYMENTS, ENTRIES, Ledger
 from plumbline.deployment.pipeline.plan import Plan
-from plumbline.deployment.registry.pooling import closed_at_fork, lasting
 
 Kind = Literal["intent", "done", "failed", "note"]
 """`note` is what people say to a deployment: approvals, overrides, requests to stop. Notes carry no epoch."""
-
-WAIT_S = 5.0
-"""How long a writer waits for another one."""
-
-_TABLES = MetaData()
-_DEPLOYMENTS = Table(
-    "deployments",
-    _TABLES,
-    Column("id", String(64), primary_key=True),
-    Column("model", String(128), nullable=False, index=True),
-    Column("plan", Text, nullable=False),
-    Column("at", Float(53), nullable=False),
-    Column("number", Integer, nullable=False, unique=True),  # order of beginning, whatever clocks say
-    Column("ended", String(16)),
-)
-_ENTRIES = Table(
-    "entries",
-    _TABLES,
-    Column("deployment", String(64), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("step", String(32), nullable=False),
-    Column("kind", String(8), nullable=False),
-    Column("epoch", BigInteger, nullable=False),
-    Column("digest", String(71), nullable=False),
-    Column("at", Float(53), nullable=False),
-    Column("data", Text, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +80,7 @@ class Journal:
 
     def __init__(self, url: str | Path, clock: Callable[[], float] = time.time, *, read_only: bool = False) -> None:
         self._clock = clock
-        self._engine = _engine(str(url), read_only=read_only)
-        with self._told():
-            self._empty = read_only and not inspect(self._engine).has_table(_DEPLOYMENTS.name)
-            if not read_only:
-                _prepare(self._engine)
+        self._ledger = Ledger(str(url), read_only=read_only)
 
     def begin(self, plan: Plan, note: tuple[str, Mapping[str, Any]] | None = None) -> Deployment:
         """Write down a new deployment and return it.
@@ -148,12 +89,12 @@ class Journal:
             plan: What is wanted.
             note: Its first line, a step and its data, written with it: nobody sees the one without the other.
         """
-        with self._writing() as connection:
-            number = (connection.execute(select(func.max(_DEPLOYMENTS.c.number))).scalar() or 0) + 1
+        with self._ledger.writing() as connection:
+            number = (connection.execute(select(func.max(DEPLOYMENTS.c.number))).scalar() or 0) + 1
             one = Deployment(f"{plan.model}-{number}", plan, self._clock(), None)
             text = msgspec.json.encode(plan).decode()
             row = {"id": one.id, "model": plan.model, "plan": text, "at": one.at, "number": number}
-            connection.execute(insert(_DEPLOYMENTS).values(row))
+            connection.execute(insert(DEPLOYMENTS).values(row))
             if note is not None:
                 _insert(connection, Entry(one.id, 1, note[0], "note", 0, "", one.at, note[1]))
         return one
@@ -184,8 +125,8 @@ class Journal:
             FencedError: A deployer with a newer epoch has written.
             ConflictError: The deployment is over.
         """
-        with self._writing() as connection:
-            lines = _ENTRIES.c
+        with self._ledger.writing() as connection:
+            lines = ENTRIES.c
             where = lines.deployment == deployment
             last, newest = connection.execute(select(func.max(lines.seq), func.max(lines.epoch)).where(where)).one()
             if kind != "note":
@@ -194,7 +135,7 @@ class Journal:
             entry = Entry(deployment, (last or 0) + 1, step, kind, 0 if kind == "note" else epoch, digest, at, data)
             _insert(connection, entry)
             if ended is not None:
-                change = update(_DEPLOYMENTS).where(_DEPLOYMENTS.c.id == deployment).values(ended=ended)
+                change = update(DEPLOYMENTS).where(DEPLOYMENTS.c.id == deployment).values(ended=ended)
                 connection.execute(change)
         return entry
 
@@ -204,7 +145,7 @@ class Journal:
         Raises:
             NotFoundError: There is none of that id.
         """
-        found = self._deployments(_DEPLOYMENTS.c.id == deployment)
+        found = self._deployments(DEPLOYMENTS.c.id == deployment)
         if not found:
             raise NotFoundError(f"there is no deployment '{deployment}'; `plumb deployments` lists them", id=deployment)
         return found[0]
@@ -216,58 +157,38 @@ class Journal:
             model: Only of this model.
             running: Only those that are not over.
         """
-        wanted = [] if model is None else [_DEPLOYMENTS.c.model == model]
-        return self._deployments(*wanted, *([_DEPLOYMENTS.c.ended.is_(None)] if running else []))
+        wanted = [] if model is None else [DEPLOYMENTS.c.model == model]
+        return self._deployments(*wanted, *([DEPLOYMENTS.c.ended.is_(None)] if running else []))
 
     def entries(self, deployment: str) -> list[Entry]:
         """Return a deployment's lines, in order."""
-        query = select(_ENTRIES).where(_ENTRIES.c.deployment == deployment).order_by(_ENTRIES.c.seq)
-        with self._told(), self._engine.connect() as connection:
+        query = select(ENTRIES).where(ENTRIES.c.deployment == deployment).order_by(ENTRIES.c.seq)
+        with self._ledger.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return [Entry(**{**row, "data": json.loads(row["data"])}) for row in rows]
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._ledger.close()
 
     def _deployments(self, *wanted: Any) -> list[Deployment]:
-        if self._empty:
+        if self._ledger.empty:
             return []
-        query = select(_DEPLOYMENTS).where(*wanted).order_by(_DEPLOYMENTS.c.number.desc())
-        with self._told(), self._engine.connect() as connection:
+        query = select(DEPLOYMENTS).where(*wanted).order_by(DEPLOYMENTS.c.number.desc())
+        with self._ledger.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return [
             Deployment(row["id"], msgspec.json.decode(row["plan"], type=Plan), row["at"], row["ended"]) for row in rows
         ]
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._told(), self._engine.begin() as connection:
-            if self._engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.exec_driver_sql("LOCK TABLE deployments IN EXCLUSIVE MODE")
-            yield connection
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except IntegrityError as error:
-            raise ConflictError(f"the journal took another line first: {error.orig}") from error
-        except DBAPIError as error:
-            said = str(error.orig).strip().splitlines()[0]
-            kind = FullError if "full" in said else UnavailableError
-            raise kind(f"the journal of deployments cannot be used: {said}") from error
-
 
 def _insert(connection: Connection, entry: Entry) -> None:
-    row = {name: getattr(entry, name) for name in _ENTRIES.columns.keys()}  # noqa: SIM118 - no mapping
-    connection.execute(insert(_ENTRIES).values({**row, "data": msgspec.json.encode(entry.data).decode()}))
+    row = {name: getattr(entry, name) for name in ENTRIES.columns.keys()}  # noqa: SIM118 - no mapping
+    connection.execute(insert(ENTRIES).values({**row, "data": msgspec.json.encode(entry.data).decode()}))
 
 
 def _writable(connection: Connection, deployment: str, epoch: int, newest: int) -> None:
-    row = connection.execute(select(_DEPLOYMENTS.c.ended).where(_DEPLOYMENTS.c.id == deployment)).one_or_none()
+    row = connection.execute(select(DEPLOYMENTS.c.ended).where(DEPLOYMENTS.c.id == deployment)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no deployment '{deployment}'", id=deployment)
     if epoch < newest:
@@ -278,28 +199,3 @@ def _writable(connection: Connection, deployment: str, epoch: int, newest: int) 
         )
     if row.ended is not None:
         raise ConflictError(f"deployment '{deployment}' is over: {row.ended}", id=deployment, ended=row.ended)
-
-
-def _prepare(engine: Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # kept in the file
-    _TABLES.create_all(engine)
-
-
-def _engine(url: str, *, read_only: bool) -> Engine:
-    if "://" in url:
-        if not url.startswith(("postgresql://", "postgres://")):
-            raise InvalidError("a journal lives in a file (SQLite) or in Postgres")
-        return closed_at_fork(create_engine("postgresql+psycopg://" + url.partition("://")[2], pool_pre_ping=True))
-    path = Path(url).expanduser()
-    if read_only:
-        where = f"{path.absolute().as_uri()}?mode=ro"
-        return create_engine(
-            "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(where, uri=True, timeout=WAIT_S)
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(f"{path.parent}: {error.strerror}; deployments cannot be journalled") from error
-    return lasting(f"{path.absolute().as_uri()}?mode=rwc", WAIT_S)
