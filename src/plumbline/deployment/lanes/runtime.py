@@ -39,7 +39,7 @@ class RuntimeLane:
         install: Brings a version's environment; called before its processes are started, and again at every start.
     """
 
-    def __init__(  # noqa: PLR0913, RUF100 - a lane is made once, by name
+    def __init__(
         self,
         proxy: Proxy,
         groups: Sequence[Group],
