@@ -27,6 +27,33 @@ class Lease:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The last lease of a model, running or not.
+
+    Args:
+        holder: Who has it, or had it last.
+        epoch: Its epoch.
+        taken_at: When it was taken or last renewed, Unix time in seconds.
+        term_s: For how long, then.
+        left_s: How long it runs; 0 or less: it is over.
+    """
+
+    holder: str
+    epoch: int
+    taken_at: float
+    term_s: float
+    left_s: float
+
+
+def holding(connection: Connection, model: str, now: float) -> Holding | None:
+    """Return the last lease of a model, or None if there never was one."""
+    row = _row(connection, model)
+    if row is None:
+        return None
+    return Holding(row.holder, row.epoch, row.taken_at, row.expires_at - row.taken_at, _left_s(row, now))
+
+
 def held(connection: Connection, model: str, now: float) -> Lease | None:
     """Return the running lease of a model, or None."""
     row = _row(connection, model)
