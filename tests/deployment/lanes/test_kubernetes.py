@@ -132,6 +132,20 @@ def test_argos_schemas_are_its_own_and_hold_what_is_never_rendered_too():
         check(rollout)
 
 
+def test_kserves_schemas_are_read_from_its_sdk_and_hold_what_is_never_rendered_too():
+    (service,) = of_kind(render(WORK, "kserve"), "InferenceService")
+    predictor = service["spec"]["predictor"]
+    predictor |= {"maxReplicas": 4, "scaleMetric": "cpu", "tolerations": [{"key": "gpu", "operator": "Exists"}]}
+    check(service)
+    predictor["tolerations"][0]["opperator"] = "Exists"
+    with pytest.raises(InvalidError, match=r"InferenceService churn: spec\.predictor\.tolerations\.0: .*opperator"):
+        check(service)
+    del predictor["tolerations"]
+    del service["spec"]["canary"][0]["trafficPercent"]
+    with pytest.raises(InvalidError, match="'trafficPercent' is a required property"):
+        check(service)
+
+
 def test_each_vendored_file_has_its_origin_and_is_small():
     origin = (SCHEMAS / "ORIGIN.md").read_text()
     for path in SCHEMAS.glob("*.json"):

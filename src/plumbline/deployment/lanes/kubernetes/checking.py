@@ -16,16 +16,11 @@ from plumbline.deployment.lanes.kubernetes.parts import Object
 AGAINST = {
     "": "Kubernetes 1.35",
     "argoproj.io": "Argo Rollouts 1.5.0",
-    "serving.kserve.io": "own schemas of KServe 0.21",
+    "serving.kserve.io": "KServe 0.21's SDK",
 }
 """By API group, where the schema comes from; every other group is one of Kubernetes' own."""
 
-_CUSTOM = {
-    "Rollout": "argo-Rollout",
-    "AnalysisTemplate": "argo-AnalysisTemplate",
-    "InferenceService": "kserve-InferenceService",
-    "ServingRuntime": "kserve-ServingRuntime",
-}
+_ARGO = ("Rollout", "AnalysisTemplate")
 
 
 def check(document: Object) -> None:
@@ -35,20 +30,17 @@ def check(document: Object) -> None:
         InvalidError: A field is unknown, missing or of a wrong type; the sentence names object and place.
     """
     kind = str(document.get("kind"))
-    known = _schema("kubernetes")["kinds"]
-    if kind in known:
-        return _held(_kubernetes(known[kind]), document, document)
-    if kind not in _CUSTOM:
+    for source in ("kubernetes", "kserve"):
+        if definition := _schema(source)["kinds"].get(kind):
+            _held(_defined(definition), document, document)
+            return
+    if kind not in _ARGO:
         raise InvalidError(f"no schema of kind '{kind[:40]}' is at hand", kind=kind)
-    _held(_custom(kind), document, document)
-    _held(_kubernetes("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"), document["metadata"], document, "metadata")
-    spec = document["spec"]
-    if "template" in spec:
-        _held(_kubernetes("io.k8s.api.core.v1.PodTemplateSpec"), spec["template"], document, "spec", "template")
-    if kind == "ServingRuntime":
-        pod = {"containers": spec["containers"], "volumes": spec["volumes"]}
-        _held(_kubernetes("io.k8s.api.core.v1.PodSpec"), pod, document, "spec")
-    return None
+    _held(_argo(kind), document, document)
+    _held(_defined("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"), document["metadata"], document, "metadata")
+    if "template" in document["spec"]:
+        pods = document["spec"]["template"]
+        _held(_defined("io.k8s.api.core.v1.PodTemplateSpec"), pods, document, "spec", "template")
 
 
 def against(objects: list[Object]) -> list[str]:
@@ -68,13 +60,14 @@ def _held(validator: Any, value: Any, document: Object, *place: str) -> None:
 
 
 @cache
-def _kubernetes(definition: str) -> Any:
-    return _validator({"$ref": f"#/$defs/{definition}", "$defs": _schema("kubernetes")["$defs"]})
+def _defined(definition: str) -> Any:
+    known = {**_schema("kubernetes")["$defs"], **_schema("kserve")["$defs"]}
+    return _validator({"$ref": f"#/$defs/{definition}", "$defs": known})
 
 
 @cache
-def _custom(kind: str) -> Any:
-    return _validator(_schema(_CUSTOM[kind]))
+def _argo(kind: str) -> Any:
+    return _validator(_schema(f"argo-{kind}"))
 
 
 def _validator(schema: dict[str, Any]) -> Any:
