@@ -2,62 +2,32 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import onnx
 import pytest
+from logistic_files import LOGISTIC, SAMPLE, SIGNATURE, X, written
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from plumbline.deployment.core.digests import digest_of
 from plumbline.deployment.core.encoding import identity
 from plumbline.deployment.core.errors import (
     CorruptError,
     DeploymentError,
     InvalidError,
-    NotFoundError,
     UnavailableError,
     UntrustedError,
 )
-from plumbline.deployment.core.manifest import File, Golden, Manifest
 from plumbline.deployment.core.signature import Feature, Output, Signature
-from plumbline.deployment.models import infer, load, pack, pack_file, prepare
+from plumbline.deployment.models import load, pack, pack_file, prepare
 from plumbline.deployment.models.onnx import OnnxModel
 from plumbline.deployment.models.skops import Envelope, SkopsModel, dump
-
-RANDOM = np.random.default_rng(0)
-X = RANDOM.normal(size=(60, 2))
-SAMPLE = (X, ["a", "b"])
-LOGISTIC = LogisticRegression().fit(X, X[:, 0] > X[:, 1])
-SIGNATURE = infer(LOGISTIC, SAMPLE)
-
-
-@pytest.fixture(params=["onnx", "skops"])
-def packed(request: Any, tmp_path: Path) -> tuple[Manifest, Path]:
-    manifest, _ = pack(LOGISTIC, SAMPLE, model="m", folder=tmp_path, format=request.param)
-    return manifest, tmp_path
-
-
-def written(folder: Path, data: bytes, name: str = "model.onnx") -> Manifest:
-    """A manifest that says these bytes are the model, as somebody would register them."""
-    (folder / name).write_bytes(data)
-    return manifest_of(File(name, digest_of(data), len(data)))
-
-
-def manifest_of(file: File) -> Manifest:
-    return Manifest(
-        "m", "skops" if file.path.endswith("skops") else "onnx", file.path, (file,), SIGNATURE, Golden({}, {})
-    )
 
 
 def test_a_loaded_model_answers_its_golden_rows_and_says_who_it_is(packed: Any) -> None:
@@ -87,95 +57,6 @@ def test_the_same_estimator_gives_the_same_bytes(packed: Any, tmp_path: Path) ->
     manifest, _ = packed
     again, _ = pack(LOGISTIC, SAMPLE, model="m", folder=tmp_path / "again", format=manifest.format)
     assert identity(again) == identity(manifest)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        *(pickle.dumps(LOGISTIC, protocol=protocol) for protocol in range(6)),
-        gzip.compress(pickle.dumps(LOGISTIC)),
-        b"cos\nsystem\n(S'true'\ntR.",
-    ],
-)
-@pytest.mark.parametrize("name", ["model.onnx", "model.skops"])
-def test_a_pickle_is_refused_by_its_first_bytes(data: bytes, name: str, tmp_path: Path) -> None:
-    with pytest.raises(UntrustedError, match="never loaded") as told:
-        load(tmp_path, written(tmp_path, data, name), digest="")
-    assert told.value.data["file"] == name
-
-
-@pytest.mark.parametrize("compress", [0, ("zlib", 1), ("zlib", 9), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_what_joblib_writes_is_refused(compress: Any, tmp_path: Path) -> None:
-    stream = io.BytesIO()
-    joblib.dump(LOGISTIC, stream, compress=compress)
-    with pytest.raises(UntrustedError, match="pickle"):
-        load(tmp_path, written(tmp_path, stream.getvalue()), digest="")
-
-
-def test_an_archive_with_a_pickle_in_it_is_refused(tmp_path: Path) -> None:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps([1]))
-    with pytest.raises(UntrustedError, match=r"data\.pkl"):
-        load(tmp_path, written(tmp_path, stream.getvalue()), digest="")
-
-
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345678\n"
-
-
-def test_a_git_lfs_pointer_is_told_by_name_at_registration_and_at_load(packed: Any) -> None:
-    manifest, folder = packed
-    (folder / manifest.entry).write_bytes(POINTER)
-    with pytest.raises(CorruptError, match=r"Git-LFS pointer.*12,345,678 bytes.*git lfs pull") as told:
-        load(folder, manifest, digest="")
-    assert told.value.data["cause"] == "lfs_pointer"
-    with pytest.raises(CorruptError, match="Git-LFS pointer"):
-        pack_file(folder / manifest.entry, SIGNATURE, SAMPLE, model="m")
-
-
-def test_a_truncated_file_is_told_with_both_sizes(packed: Any) -> None:
-    manifest, folder = packed
-    path = folder / manifest.entry
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(CorruptError, match=r"truncated: 100 of [\d,]+ bytes") as told:
-        load(folder, manifest, digest="")
-    assert told.value.data["cause"] == "truncated"
-
-
-def test_an_altered_byte_names_the_file(packed: Any) -> None:
-    manifest, folder = packed
-    data = bytearray((folder / manifest.entry).read_bytes())
-    data[len(data) // 2] ^= 1
-    (folder / manifest.entry).write_bytes(data)
-    with pytest.raises(CorruptError, match="was altered") as told:
-        load(folder, manifest, digest="")
-    assert told.value.data["file"] == manifest.entry
-
-
-def test_a_longer_file_is_altered(packed: Any) -> None:
-    manifest, folder = packed
-    path = folder / manifest.entry
-    path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(CorruptError, match="was altered"):
-        load(folder, manifest, digest="")
-
-
-def test_a_file_that_is_not_there_is_named(packed: Any) -> None:
-    manifest, folder = packed
-    (folder / manifest.entry).unlink()
-    with pytest.raises(NotFoundError, match=manifest.entry):
-        load(folder, manifest, digest="")
-    with pytest.raises(NotFoundError, match=manifest.entry):
-        pack_file(folder / manifest.entry, SIGNATURE, SAMPLE, model="m")
-
-
-@pytest.mark.parametrize(
-    ("data", "cause"), [(b"", "empty"), (b"<!DOCTYPE html><p>Sign in", "page"), (b"\x08\x07rubbish", "no_graph")]
-)
-def test_what_is_no_model_says_what_it_is(data: bytes, cause: str, tmp_path: Path) -> None:
-    with pytest.raises(CorruptError) as told:
-        load(tmp_path, written(tmp_path, data), digest="")
-    assert told.value.data["cause"] == cause
 
 
 def test_rubbish_is_no_skops_file(tmp_path: Path) -> None:

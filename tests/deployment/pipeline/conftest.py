@@ -16,6 +16,7 @@ from plumbline.deployment.core.encoding import identity
 from plumbline.deployment.core.gates import Evaluation, Side, Situation
 from plumbline.deployment.core.manifest import File, Golden, Manifest
 from plumbline.deployment.core.signature import Feature, Output, Signature
+from plumbline.deployment.pipeline.journal import Journal
 
 SIGNATURE = Signature(
     inputs=(
@@ -112,3 +113,10 @@ def a_situation(a_side: Callable[..., Side]) -> Callable[..., Situation]:
         return replace(found, **parts)
 
     return make
+
+
+@pytest.fixture
+def journal(quick_folder):
+    journal = Journal(quick_folder / "deployments.db")
+    yield journal
+    journal.close()

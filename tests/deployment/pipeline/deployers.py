@@ -14,7 +14,9 @@ from plumbline.deployment.core.errors import ConflictError, FencedError, Invalid
 from plumbline.deployment.core.lanes import COPY, Serving
 from plumbline.deployment.core.verdicts import Outcome, Verdict
 from plumbline.deployment.lanes.artefact import ArtefactLane
+from plumbline.deployment.pipeline import recovery
 from plumbline.deployment.pipeline.controller import Controller
+from plumbline.deployment.pipeline.machine import Step
 from plumbline.deployment.pipeline.plan import Plan, Stage
 from plumbline.deployment.pipeline.ports import Built, Reading
 
@@ -265,3 +267,26 @@ def consistent(registry, lane, ended: str, old: Built = OLD, new: Built = NEW) -
 
 def kill_here() -> None:
     os.kill(os.getpid(), 9)
+
+
+UNSURE = Verdict("performance", Outcome.INCONCLUSIVE, "12 rows are too few")
+BAD = Verdict("latency", Outcome.FAIL, "20 ms, at most 10 ms")
+
+
+def run(journal, registry, lane, planned=None, **parts):
+    return recovery.deploy(journal, planned or plan(), lambda _: controller(journal, registry, lane, **parts))
+
+
+def last(journal, deployment, step):
+    return next(one for one in reversed(journal.entries(deployment.id)) if one.step == step)
+
+
+def waits(journal, registry, lane, declared, **parts):
+    deployment, state = run(journal, registry, lane, declared, **parts)
+    assert state.step is Step.APPROVAL
+    assert registry.holder == ""  # others may deploy meanwhile
+    return deployment
+
+
+def again(journal, registry, lane, **parts):
+    return recovery.resume(journal, MODEL, lambda _: controller(journal, registry, lane, **parts))[0][1].step

@@ -4,47 +4,32 @@ from __future__ import annotations
 
 import pytest
 from deployers import (
+    BAD,
     MODEL,
     NEW,
-    NEWER,
     OLD,
+    UNSURE,
     Clock,
     Counts,
     Lane,
     Registry,
     Work,
+    again,
     consistent,
     controller,
+    last,
     plan,
+    run,
     serving_old,
+    waits,
 )
 
 from plumbline.deployment.core.errors import ConflictError, FencedError, InvalidError, NotFoundError, UnavailableError
 from plumbline.deployment.core.lanes import COPY
-from plumbline.deployment.core.verdicts import Outcome, Verdict
 from plumbline.deployment.pipeline import approvals, recovery
-from plumbline.deployment.pipeline.journal import Journal
 from plumbline.deployment.pipeline.machine import Step
 from plumbline.deployment.pipeline.parts import Approval
 from plumbline.deployment.pipeline.plan import Plan, Stage
-
-UNSURE = Verdict("performance", Outcome.INCONCLUSIVE, "12 rows are too few")
-BAD = Verdict("latency", Outcome.FAIL, "20 ms, at most 10 ms")
-
-
-@pytest.fixture
-def journal(quick_folder):
-    journal = Journal(quick_folder / "deployments.db")
-    yield journal
-    journal.close()
-
-
-def run(journal, registry, lane, planned=None, **parts):
-    return recovery.deploy(journal, planned or plan(), lambda _: controller(journal, registry, lane, **parts))
-
-
-def last(journal, deployment, step):
-    return next(one for one in reversed(journal.entries(deployment.id)) if one.step == step)
 
 
 def test_a_candidate_without_harm_is_promoted_and_the_old_version_stays_loaded(journal) -> None:
@@ -170,108 +155,6 @@ def test_a_build_that_fails_rejects_with_its_sentence(journal) -> None:
     deployment, state = run(journal, *serving_old(), work=Broken())
     assert state.step is Step.REJECTED
     assert last(journal, deployment, "build").data["sentence"] == "train.py: exit code 1"
-
-
-def test_an_override_is_recorded_as_one_and_holds_for_that_candidate_until_it_expires(journal) -> None:
-    registry, lane = serving_old()
-    work = Work(verdicts=(*Work().verdicts, BAD))
-    declared = plan(approval=Approval(override=("eve",)))
-    first, _ = run(journal, registry, lane, declared, work=work)
-    approvals.override(journal, first.id, "latency", by="eve", why="Friday's load", now=1_000, valid_s=100)
-    second, state = run(journal, registry, lane, declared, work=work)
-    gates = last(journal, second, "gates").data
-    assert (state.step, gates["result"]) == (Step.PROMOTED, "overridden")
-    assert gates["overridden"]["latency"]["why"] == "Friday's load"
-    assert gates["verdicts"][1]["outcome"] == "fail"  # the verdict stays what it was
-    late = Clock(1_200.0)
-    assert run(journal, *serving_old(), declared, work=work, clock=late)[1].step is Step.REJECTED
-
-
-def test_an_inconclusive_watch_can_be_answered_for_but_harm_cannot(journal) -> None:
-    declared = plan(approval=Approval(override=("eve",)))
-    first, _ = run(journal, *serving_old(), declared, source=Counts(per_look=0))
-    approvals.override(journal, first.id, "watch", by="eve", why="nobody calls at night", now=1_000)
-    second, state = run(journal, *serving_old(), declared, source=Counts(per_look=0))
-    assert (state.step, last(journal, second, "watch:0").data["result"]) == (Step.PROMOTED, "overridden")
-    _, state = run(journal, *serving_old(), declared, source=Counts(errors=50))
-    assert state.step is Step.ROLLED_BACK
-
-
-def test_who_may_not_override_or_approve_or_gives_no_reason_is_refused(journal) -> None:
-    deployment, _ = run(journal, *serving_old(), plan(approval=Approval(override=("eve",))))
-    with pytest.raises(InvalidError, match="'bob' may not override"):
-        approvals.override(journal, deployment.id, "latency", by="bob", why="x", now=0)
-    with pytest.raises(InvalidError, match="needs a name and a reason"):
-        approvals.override(journal, deployment.id, "latency", by="eve", why=" ", now=0)
-    with pytest.raises(InvalidError, match="above 0"):
-        approvals.override(journal, deployment.id, "latency", by="eve", why="x", now=0, valid_s=0)
-    with pytest.raises(ConflictError, match="is over"):
-        approvals.approve(journal, deployment.id, by="eve", why="x", now=0)
-    nobody = journal.begin(plan(approval=Approval(by=("eve",))))
-    with pytest.raises(InvalidError, match="may not approve"):
-        approvals.approve(journal, nobody.id, by="bob", why="x", now=0)
-    with pytest.raises(InvalidError, match="names nobody"):
-        approvals.override(journal, nobody.id, "latency", by="bob", why="x", now=0)
-
-
-def waits(journal, registry, lane, declared, **parts):
-    deployment, state = run(journal, registry, lane, declared, **parts)
-    assert state.step is Step.APPROVAL
-    assert registry.holder == ""  # others may deploy meanwhile
-    return deployment
-
-
-def again(journal, registry, lane, **parts):
-    return recovery.resume(journal, MODEL, lambda _: controller(journal, registry, lane, **parts))[0][1].step
-
-
-def test_it_waits_for_a_person_and_goes_on_when_one_agrees(journal) -> None:
-    registry, lane = serving_old()
-    deployment = waits(journal, registry, lane, plan(approval=Approval("always", by=("eve",))))
-    assert again(journal, registry, lane) is Step.APPROVAL
-    with pytest.raises(ConflictError, match="waits for a person"):
-        run(journal, registry, lane)
-    approvals.approve(journal, deployment.id, by="eve", why="looked at it", now=1_000)
-    assert again(journal, registry, lane) is Step.PROMOTED
-    assert last(journal, deployment, "approval").data["approval"]["by"] == "eve"
-    consistent(registry, lane, "promoted")
-
-
-def test_a_no_an_old_yes_and_nobody_at_all_reject_or_wait(journal) -> None:
-    registry, lane = serving_old()
-    declared = plan(approval=Approval("always", valid_s=50))
-    deployment = waits(journal, registry, lane, declared)
-    approvals.refuse(journal, deployment.id, by="eve", why="not today", now=1_000)
-    assert again(journal, registry, lane) is Step.REJECTED
-    deployment = waits(journal, registry, lane, declared)
-    approvals.approve(journal, deployment.id, by="eve", why="x", now=900, valid_s=10)
-    assert again(journal, registry, lane) is Step.APPROVAL
-    began = journal.entries(deployment.id)[-1].at
-    assert again(journal, registry, lane, clock=Clock(began + 60)) is Step.REJECTED
-
-
-def test_approval_is_asked_for_when_it_is_declared_only(journal) -> None:
-    unsure = plan(approval=Approval("inconclusive"))
-    deployment = waits(journal, *serving_old(), unsure, work=Work(verdicts=(UNSURE,)))
-    approvals.approve(journal, deployment.id, by="eve", why="it is enough", now=1_000)
-    registry, lane = serving_old()
-    assert again(journal, registry, lane, work=Work(verdicts=(UNSURE,))) is Step.PROMOTED
-    assert last(journal, deployment, "approval").data["result"] == "overridden"
-    assert run(journal, *serving_old(), unsure)[1].step is Step.PROMOTED
-    major = plan(approval=Approval("major"))
-    assert run(journal, *serving_old(), major)[1].step is Step.PROMOTED
-    waits(journal, *serving_old(), major, work=Work(NEWER))
-
-
-def test_an_alias_that_moved_while_a_person_thought_voids_the_judgement(journal) -> None:
-    registry, lane = serving_old()
-    deployment = waits(journal, registry, lane, plan(approval=Approval("always")))
-    lane.prepare("sha256:" + "c" * 64, epoch=9)
-    registry.pointers["production"], registry.epoch = "2.0.0", 9
-    approvals.approve(journal, deployment.id, by="eve", why="x", now=1_000)
-    assert again(journal, registry, lane) is Step.ROLLED_BACK
-    assert "pointed at 1.0.0 when judged, at 2.0.0 now" in last(journal, deployment, "prepare").data["sentence"]
-    assert lane.shares == {"sha256:" + "c" * 64: 1.0}  # the servers agree with the alias
 
 
 @pytest.mark.parametrize(("verb", "times"), [("prepare", 1), ("share", 1), ("share", 2)])
