@@ -93,3 +93,13 @@ def test_it_speaks_http(port: int) -> None:
         seen.append(client.getresponse().status)
         client.close()
     assert seen == [200, 200, 404, 200, 500]
+
+
+def test_what_the_model_gets_is_in_the_log_under_the_requests_id(service: Scoring, tmp_path: Path) -> None:
+    log = tmp_path / "served.jsonl"
+    configured(service, tmp_path, log=str(log), factors={"monthly_eur": 100.0}, clip={"monthly_eur": [20.0, 95.0]})
+    service.handle(PATH, json.dumps({"id": "c0", **body([CUSTOMERS[0]])}).encode())
+    service.handle(PATH, json.dumps(body([CUSTOMERS[1]])).encode())
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [one["key"] for one in told] == ["c0", None]
+    assert told[0] == {"key": "c0", "at": told[0]["at"], **CUSTOMERS[0], "monthly_eur": 95.0}
