@@ -27,7 +27,7 @@ class Leaving:
 
 
 def leaving_from_url(endpoint: Endpoint) -> Leaving:
-    """Ask for four seconds, and watch the processes.
+    """Ask for three seconds, and watch the processes.
 
     Raises:
         UnavailableError: Nothing is answered, the address is not `http://`, or the questions cannot be read.
@@ -47,13 +47,13 @@ def leaving_from_url(endpoint: Endpoint) -> Leaving:
     )
 
 
-_ASKED = "{url}: a question of {golden} by POST to …/models/{model}/infer, six at any time, 4 s at most"
+_ASKED = "{url}: a question of {golden} by POST to …/models/{model}/infer, six at any time, 3 s at most"
 Leaving.sources = (
     Source(
         frozenset({"url", "model", "golden", "pid"}),
         f"{_ASKED}; meanwhile the processes under {{pid}}, whether they take SIGTERM, and the grace given there",
         leaving_from_url,
-        window_s=4.0,
+        window_s=3.0,
     ),
-    Source(frozenset({"url", "model", "golden"}), _ASKED, leaving_from_url, window_s=4.0),
+    Source(frozenset({"url", "model", "golden"}), _ASKED, leaving_from_url, window_s=3.0),
 )

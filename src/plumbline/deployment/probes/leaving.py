@@ -16,7 +16,7 @@ from plumbline.deployment.probes.golden import questions
 from plumbline.evidence import Endpoint, UnavailableError
 
 AT_ONCE = 6
-WATCH_S = 4.0
+WATCH_S = 3.0
 ENOUGH = 4
 """Requests that were lost while processes ended: more of them say nothing new."""
 PATIENCE_S = 10.0
@@ -78,7 +78,7 @@ def takes(pid: int, proc: Path) -> bool:
 
 
 def watch(endpoint: Endpoint) -> tuple[Tally, Family | None]:
-    """Ask for four seconds, or until enough was lost.
+    """Ask for three seconds, or until enough was lost.
 
     Raises:
         UnavailableError: The address is not `http://`, the questions cannot be read, or nothing is answered.
