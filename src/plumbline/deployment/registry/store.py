@@ -5,31 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from sqlalchemy import select
-
-from plumbline.deployment.core.errors import InvalidError, NotFoundError
+from plumbline.deployment.core.errors import InvalidError
 from plumbline.deployment.core.manifest import Manifest
-from plumbline.deployment.registry import aliases, integrity, leases, registering, retention, signatures, signing
+from plumbline.deployment.registry import aliases, leases, registering, retention, signatures, signing
 from plumbline.deployment.registry.aliases import Moved, Wish
 from plumbline.deployment.registry.blobs import Blobs
 from plumbline.deployment.registry.database import Database
-from plumbline.deployment.registry.folders import laid_out
-from plumbline.deployment.registry.integrity import Verification
 from plumbline.deployment.registry.judging import Looking, unpacked
 from plumbline.deployment.registry.leases import Lease
 from plumbline.deployment.registry.names import alias_name, model_name
-from plumbline.deployment.registry.records import Registered, Stored, found, known, newest_first, stored
+from plumbline.deployment.registry.reading import Reader
+from plumbline.deployment.registry.records import Registered
 from plumbline.deployment.registry.retention import WEEK_S, Collected, Rule
-from plumbline.deployment.registry.tables import VERSIONS
 
 MAX_TTL_S = 3600.0
 """Longest lease, in seconds: longer than this nobody should wait for a deployer that died."""
 
 
-class Registry:
+class Registry(Reader):
     """Versions of models by behaviour, files by digest, aliases by compare-and-set.
 
     Threads and processes may use one registry side by side. Make it by `Registry.open`.
@@ -39,11 +33,6 @@ class Registry:
         blobs: Where the files are.
         clock: Unix time in seconds.
     """
-
-    def __init__(self, database: Database, blobs: Blobs, clock: Callable[[], float] = time.time) -> None:
-        self.database = database
-        self.blobs = blobs
-        self._clock = clock
 
     @classmethod
     def open(
@@ -71,16 +60,6 @@ class Registry:
                 raise InvalidError("a registry in Postgres keeps its files in a folder: name it (--blobs DIR)")
             blobs = Path(url).expanduser() / "blobs"
         return cls(Database(str(url), read_only=read_only), Blobs(blobs), clock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close its connections."""
-        self.database.close()
 
     def register(
         self,
@@ -114,59 +93,6 @@ class Registry:
         """
         offer = registering.Offer(manifest, files, claim, by, self._clock())
         return registering.register(self.database, self.blobs, offer, looking or Looking())
-
-    def get(self, model: str, ref: str) -> Stored:
-        """Return a version.
-
-        Args:
-            model: The model's name.
-            ref: A version (`1.2.0`), an alias (`production`), or `sha256:` with the first digits of its digest.
-
-        Raises:
-            NotFoundError: There is none; the sentence says which there are.
-            InvalidError: Several digests begin so.
-        """
-        with self.database.reading() as connection:
-            return found(connection, model, ref)
-
-    def models(self) -> tuple[str, ...]:
-        """Return the names of all models."""
-        with self.database.reading() as connection:
-            return tuple(connection.execute(select(VERSIONS.c.model).distinct().order_by(VERSIONS.c.model)).scalars())
-
-    def versions(self, model: str) -> tuple[Stored, ...]:
-        """Return a model's versions, the highest first; none if there is no such model."""
-        with self.database.reading() as connection:
-            return tuple(stored(row) for row in connection.execute(newest_first(model)))
-
-    def materialise(self, model: str, ref: str, folder: Path) -> Path:
-        """Lay out a version: its files (copies, each checked), `plumbline.json` (its manifest) and its signatures.
-
-        Args:
-            model: The model's name.
-            ref: As for `get`.
-            folder: Appears whole or not at all; one that holds this version already stays.
-
-        Raises:
-            NotFoundError: There is no such version, or its files were collected.
-            CorruptError: A file was altered; the sentence names it.
-            ConflictError: The folder holds something else.
-            FullError: The disk is full.
-            UnavailableError: The folder cannot be written.
-        """
-        with self.database.reading() as connection:
-            one = found(connection, model, ref)
-            signed = signatures.bundles(connection, model, one.version)
-        if one.collected_at is not None:
-            raise NotFoundError(
-                f"{model} {one.version}: its files were collected; register it again", model=model, version=one.version
-            )
-        return laid_out(self.blobs, one.manifest, signed, folder)
-
-    def aliases(self, model: str) -> dict[str, str]:
-        """Return the version that each alias points at, by alias."""
-        with self.database.reading() as connection:
-            return aliases.aliases(connection, model)
 
     def move(
         self,
@@ -202,11 +128,6 @@ class Registry:
                 leases.current(connection, model, epoch)
             return aliases.move(connection, model, to, wish, self._clock())
 
-    def history(self, model: str, alias: str | None = None) -> tuple[Moved, ...]:
-        """Return every move of a model's aliases, or of one, in the order in which they happened."""
-        with self.database.reading() as connection:
-            return aliases.history(connection, model, alias)
-
     def lease(self, model: str, holder: str, ttl_s: float, *, take_over: bool = False) -> Lease:
         """Take the right to deploy a model. Each lease has a higher epoch than all before it.
 
@@ -225,11 +146,6 @@ class Registry:
         with self.database.writing() as connection:
             return leases.lease(connection, model, _said("holder", holder), term, take_over=take_over)
 
-    def leased(self, model: str) -> Lease | None:
-        """Return the running lease of a model, or None."""
-        with self.database.reading() as connection:
-            return leases.held(connection, model, self._clock())
-
     def renew(self, lease: Lease, ttl_s: float) -> Lease:
         """Let a lease run for another `ttl_s` seconds from now.
 
@@ -244,18 +160,6 @@ class Registry:
         """Give a lease back; its epoch is never given again. Returns False if another had taken it."""
         with self.database.writing() as connection:
             return leases.release(connection, lease)
-
-    def verify(self, model: str | None = None) -> Verification:
-        """Read every manifest and file of a model, or of all, and say which is not what it was.
-
-        Raises:
-            NotFoundError: There is no such model.
-        """
-        with self.database.reading() as connection:
-            if model is not None:
-                known(connection, model)
-            rows = integrity.kept(connection, model)
-        return integrity.verify(self.blobs, rows)
 
     def collect(self, *, keep_promoted: int, younger_than_s: float = WEEK_S, dry_run: bool = False) -> Collected:
         """Delete the files of versions that nobody needs; what is known of them stays.
@@ -291,15 +195,6 @@ class Registry:
         with self.database.writing() as connection:
             signatures.add(connection, (model, one.version), made, _said("by", by), self._clock())
         return made.key
-
-    def signed_by(self, model: str, ref: str) -> tuple[str, ...]:
-        """Return the digests of the public keys whose holders signed a version.
-
-        Raises:
-            NotFoundError: There is no such version.
-        """
-        with self.database.reading() as connection:
-            return tuple(sorted(signatures.bundles(connection, model, found(connection, model, ref).version)))
 
     def _term(self, ttl_s: float) -> tuple[float, float]:
         if not 0 < ttl_s <= MAX_TTL_S:
