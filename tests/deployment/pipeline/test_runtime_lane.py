@@ -183,13 +183,19 @@ def _front(folder):
     groups = {name: [Address("127.0.0.1", port)] for name, port in zip(("blue", "green", "fresh"), ports, strict=True)}
     door = FrontDoor(Address("127.0.0.1", own), str(folder / "haproxy.sock"), str(folder / "servers.state"))
     with haproxy(configuration(door, groups), folder, folder / "servers.state") as proxy:
-        yield folder, proxy, ports
+        yield folder, proxy, ports, f"http://127.0.0.1:{own}/v2/models/churn/infer"
+
+
+@pytest.fixture
+def url(front):
+    """Where callers ask."""
+    return front[3]
 
 
 @pytest.fixture
 def world(front, request):
     """A registry in a file and a lane on which the old version serves: what survives a deployer."""
-    folder, proxy, ports = front
+    folder, proxy, ports, _ = front
     place = folder / f"world{next(NUMBERS)}"
     place.mkdir()
     use = stand_ins(place, ports, getattr(request, "param", True))
@@ -201,6 +207,10 @@ def world(front, request):
     lane.share({OLD.digest: 1.0}, epoch=0)
     yield place, registry, lane, use
     ended(lane)
+
+
+def _wrong(answer) -> str | None:
+    return None if answer.version.encode() in answer.body else "wrong body"
 
 
 NUMBERS = itertools.count()
@@ -217,7 +227,7 @@ MOMENTS = list(itertools.product(EFFECTS, ("before", "after")))
 
 
 @pytest.mark.parametrize(("effect", "when"), MOMENTS, ids=[":".join(one) for one in MOMENTS])
-def test_kill_9_around_every_effect_on_the_groups_ends_consistently(world, effect, when) -> None:
+def test_kill_9_around_every_effect_on_the_groups_loses_nothing_and_ends_consistently(world, url, effect, when) -> None:
     place, registry, lane, use = world
     errors = 60 if effect.startswith("roll-back") else 0
 
@@ -231,15 +241,26 @@ def test_kill_9_around_every_effect_on_the_groups_ends_consistently(world, effec
         if (moment.what, moment.when) == (effect, when):
             kill_here()
 
-    pid = os.fork()
+    go, gone = os.pipe()
+    pid = os.fork()  # before there is a thread
     if pid == 0:
+        os.read(go, 1)
         journal, make = deployer(die)
         with suppress(BaseException):
             recovery.deploy(journal, plan(), make)
         os._exit(1)  # it was to be killed
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
-    journal, make = deployer(lambda _: None)
-    (found,) = recovery.resume(journal, MODEL, make)
+    with Strict(url, b'{"inputs":[]}', in_flight=2, wrong=_wrong) as client:
+        client.wait(2)
+        os.write(gone, b".")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
+        client.wait(2)
+        journal, make = deployer(lambda _: None)
+        (found,) = recovery.resume(journal, MODEL, make)
+        client.expect([(OLD if errors else NEW).digest])
+        client.wait(4)
+    os.close(go)
+    os.close(gone)
+    assert (client.tally.failed, client.tally.stale) == (0, 0), client.tally.examples
     assert found[1].step == ("rolled-back" if errors else "promoted")
     consistent(registry, lane, found[1].step)
     journal.close()
