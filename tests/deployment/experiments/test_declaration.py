@@ -50,13 +50,13 @@ def test_the_log_may_be_elsewhere_and_the_salt_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("tolerated: 0.05", "tolerate: 0.05", r"unknown field `tolerate` .*\$\.metrics\[.*Did you mean 'tolerated'"),
-        ("share: 0.5}, {", "share: half}, {", r"Expected `float`, got `str` - at `\$\.arms"),
+        ("tolerated: 0.05", "tolerate: 0.05", r":6: there is no 'tolerate' here; did you mean 'tolerated'"),
+        ("share: 0.5}, {", "share: half}, {", r":3: 'arms.0.share': Input should be a valid number, found 'half'"),
         ("tolerated: 0.05, ", "", "guardrail 'latency_s' tolerates nothing"),
         ("least: 7d", "least: soon", "least is 'soon'"),
         ("units_per_day: 1000", "units_per_day: 0", "units_per_day must be above 0"),
-        ("experiment: ranker", "experiment: [", "while parsing"),
-        ("units: 8000\n", "", "missing required field `units`"),
+        ("experiment: ranker", "experiment: [", "is no YAML"),
+        ("units: 8000\n", "", "'units' is missing"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -113,7 +113,7 @@ def test_a_file_becomes_rules_sources_and_a_command(tmp_path: Path) -> None:
         ("measure: error_share, above: 0.01", "measure: error_share", "bug sign 'error_share' has one limit"),
         ("observe:\n", "observe:\n  window: 0\n", "observe.window is 0"),
         ("runs: 2", "runs: 0", "with it nothing is ever trained"),
-        ("cool_down", "cooldown", "Did you mean 'cool_down'"),
+        ("cool_down", "cooldown", "did you mean 'cool_down'"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_told(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -4,48 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
+from pydantic import ConfigDict
 
 from plumbline.deployment import declared
 from plumbline.deployment.core.durations import seconds
 from plumbline.deployment.core.errors import InvalidError
+from plumbline.deployment.declared import Whole
 from plumbline.deployment.experiments.foresight import Expectation
 from plumbline.deployment.experiments.plan import Arm, Direction, Metric, Plan
+from plumbline.deployment.pipeline.closed import CLOSED, Number
 
 
-class _Arm(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arm:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     name: str
-    share: float
+    share: Number
     version: str | None = None
 
 
-class _Metric(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Metric:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     name: str
     kind: Literal["share", "mean"]
     better: Direction = "up"
     guardrail: bool = False
-    tolerated: float = 0.0
-    within: str | float | None = None
+    tolerated: Number = 0.0
+    within: str | Number | None = None
     before: str | None = None
-    mean: float | None = None
-    deviation: float | None = None
-    detect: float | None = None
-    correlation: float = 0.0
+    mean: Number | None = None
+    deviation: Number | None = None
+    detect: Number | None = None
+    correlation: Number = 0.0
 
 
-class _File(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     experiment: str
-    arms: list[_Arm]
-    metrics: list[_Metric]
-    units: int
-    units_per_day: float | None = None
-    alpha: float = 0.05
-    least: str | float = 0.0
+    arms: tuple[_Arm, ...]
+    metrics: tuple[_Metric, ...]
+    units: Whole
+    units_per_day: Number | None = None
+    alpha: Number = 0.05
+    least: str | Number = 0.0
     salt: str | None = None
     log: str | None = None
-    sync: str | float = 0.0
+    sync: str | Number = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ def load(path: Path) -> Experiment:
     Raises:
         InvalidError: It cannot be read or does not fit together; the sentence names file and place.
     """
-    file = declared.read(path, _File, _Arm, _Metric)
+    file = declared.read(path, _File)
     try:
         plan = Plan(
             file.experiment,

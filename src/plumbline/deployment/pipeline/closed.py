@@ -137,8 +137,9 @@ def _place(kind: Any, loc: Place) -> Place:
 
 
 def _tags(kind: Any) -> tuple[str, ...]:
-    hints = typing.get_type_hints(kind)
-    return typing.get_args(hints["kind"]) if "kind" in hints else ()
+    """Return what tells a branch of a union: a `kind` that can be one word only."""
+    words = typing.get_args(typing.get_type_hints(kind).get("kind"))
+    return words if len(words) == 1 else ()
 
 
 def _known(kind: Any, place: Place) -> Iterator[str]:

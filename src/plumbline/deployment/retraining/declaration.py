@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import msgspec
+from pydantic import ConfigDict
 
 from plumbline.deployment import declared
 from plumbline.deployment.core.durations import seconds
 from plumbline.deployment.core.errors import InvalidError
+from plumbline.deployment.declared import Whole
+from plumbline.deployment.pipeline.closed import CLOSED, Number
 from plumbline.deployment.retraining.rules import Kind, Rule, Rules, Side
 from plumbline.deployment.retraining.trigger import WHY, deploying
 
@@ -18,53 +20,69 @@ WINDOW = 5_000
 """Newest mature rows that performance is measured on, if nothing else is said."""
 
 
-class _Rule(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     name: str
     kind: Kind
     measure: str | None = None
-    above: float | str | None = None
-    below: float | str | None = None
-    until: float | str | None = None
-    lasting: str | float = 0.0
+    above: Number | str | None = None
+    below: Number | str | None = None
+    until: Number | str | None = None
+    lasting: str | Number = 0.0
 
 
-class _Bug(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bug:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     measure: str
-    above: float | None = None
-    below: float | None = None
+    above: Number | None = None
+    below: Number | None = None
 
 
-class _Budget(declared.Closed):
-    runs: int = 4
-    within: str | float = "7d"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Budget:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
+    runs: Whole = 4
+    within: str | Number = "7d"
 
 
-class _Samples(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Samples:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     training: str
     recent: str
     ignore: tuple[str, ...] = ()
 
 
-class _Prometheus(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prometheus:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     url: str
     queries: dict[str, str]
 
 
-class _Server(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     metrics: str
     version: str | None = None
 
 
-class _Registry(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Registry:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     url: str | None = None
     blobs: str | None = None
     alias: str = "production"
-    settle: str | float = "1h"
+    settle: str | Number = "1h"
 
 
-class _Observe(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observe:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     labels: str | None = None
-    window: int = WINDOW
+    window: Whole = WINDOW
     samples: _Samples | None = None
     file: str | None = None
     prometheus: _Prometheus | None = None
@@ -72,18 +90,20 @@ class _Observe(declared.Closed):
     registry: _Registry | None = None
 
 
-class _File(declared.Closed):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
     model: str
-    rules: list[_Rule]
+    rules: tuple[_Rule, ...]
     observe: _Observe
     pipeline: str | None = None
-    start: list[str] | None = None
-    timeout: str | float | None = None
+    start: tuple[str, ...] | None = None
+    timeout: str | Number | None = None
     bugs: tuple[_Bug, ...] = ()
-    cool_down: str | float = "1d"
-    new_labels: int = 1_000
-    label_delay: str | float = 0.0
-    budget: _Budget = msgspec.field(default_factory=_Budget)
+    cool_down: str | Number = "1d"
+    new_labels: Whole = 1_000
+    label_delay: str | Number = 0.0
+    budget: _Budget = field(default_factory=_Budget)
     state: str | None = None
 
 
@@ -175,8 +195,7 @@ def load(path: Path) -> Retraining:
     Raises:
         InvalidError: It cannot be read or does not fit together; the sentence names file and place.
     """
-    parts = (_Rule, _Bug, _Budget, _Samples, _Prometheus, _Server, _Registry, _Observe)
-    file = declared.read(path, _File, *parts)
+    file = declared.read(path, _File)
     folder = path.resolve().parent
     try:
         return Retraining(
