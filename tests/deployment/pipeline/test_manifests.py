@@ -39,8 +39,9 @@ def render(tmp_path, registered):
     """Say `plumb deploy` with the example; keywords change its lane."""
     shutil.copytree(registered[0], tmp_path / "build/registry")
 
-    def say(*words: str, code: int = 0, **lane) -> str:
+    def say(*words: str, code: int = 0, strategy=None, **lane) -> str:
         whole = yaml.safe_load((EXAMPLES / "kubernetes.yml").read_text())
+        whole["strategy"] = strategy or whole["strategy"]
         whole["lane"].update(lane)
         (tmp_path / "pipeline.yml").write_text(yaml.safe_dump(whole))
         ran = CliRunner().invoke(main, ["deploy", str(tmp_path / "pipeline.yml"), *words])
@@ -79,7 +80,8 @@ def test_every_target_is_written_and_told_for_machines(render, tmp_path, target)
 
 def test_without_a_target_the_strategy_chooses_one_of_argos(render, tmp_path):
     render("--render", str(tmp_path / "out"), target=None)
-    assert [one.name for one in (tmp_path / "out").iterdir()] == ["argo-canary.yaml"]
+    render("--render", str(tmp_path / "out"), target=None, strategy={"kind": "blue-green"})
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["argo-bluegreen.yaml", "argo-canary.yaml"]
 
 
 def test_a_deployment_to_a_cluster_says_in_one_sentence_how_it_is_done(render, tmp_path):
