@@ -4,107 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
-
-from pydantic import ConfigDict
+from typing import Any
 
 from plumbline.deployment import declared
 from plumbline.deployment.core.durations import seconds
 from plumbline.deployment.core.errors import InvalidError
-from plumbline.deployment.declared import Whole
-from plumbline.deployment.pipeline.closed import CLOSED, Number
-from plumbline.deployment.retraining.rules import Kind, Rule, Rules, Side
+from plumbline.deployment.retraining import written
+from plumbline.deployment.retraining.rules import Rule, Rules, Side
 from plumbline.deployment.retraining.trigger import WHY, deploying
-
-WINDOW = 5_000
-"""Newest mature rows that performance is measured on, if nothing else is said."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    name: str
-    kind: Kind
-    measure: str | None = None
-    above: Number | str | None = None
-    below: Number | str | None = None
-    until: Number | str | None = None
-    lasting: str | Number = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bug:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    measure: str
-    above: Number | None = None
-    below: Number | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Budget:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    runs: Whole = 4
-    within: str | Number = "7d"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Samples:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    training: str
-    recent: str
-    ignore: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prometheus:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    url: str
-    queries: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Server:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    metrics: str
-    version: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Registry:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    url: str | None = None
-    blobs: str | None = None
-    alias: str = "production"
-    settle: str | Number = "1h"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Observe:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    labels: str | None = None
-    window: Whole = WINDOW
-    samples: _Samples | None = None
-    file: str | None = None
-    prometheus: _Prometheus | None = None
-    server: _Server | None = None
-    registry: _Registry | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
-    __pydantic_config__: ClassVar[ConfigDict] = CLOSED
-    model: str
-    rules: tuple[_Rule, ...]
-    observe: _Observe
-    pipeline: str | None = None
-    start: tuple[str, ...] | None = None
-    timeout: str | Number | None = None
-    bugs: tuple[_Bug, ...] = ()
-    cool_down: str | Number = "1d"
-    new_labels: Whole = 1_000
-    label_delay: str | Number = 0.0
-    budget: _Budget = field(default_factory=_Budget)
-    state: str | None = None
+from plumbline.deployment.retraining.written import WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +103,7 @@ def load(path: Path) -> Retraining:
     Raises:
         InvalidError: It cannot be read or does not fit together; the sentence names file and place.
     """
-    file = declared.read(path, _File)
+    file = declared.read(path, written.File)
     folder = path.resolve().parent
     try:
         return Retraining(
@@ -211,7 +119,7 @@ def load(path: Path) -> Retraining:
         raise InvalidError(f"{path}: {error.sentence}", path=str(path), **error.data) from error
 
 
-def _rules(file: _File) -> Rules:
+def _rules(file: written.File) -> Rules:
     return Rules(
         file.model,
         tuple(_rule(one) for one in file.rules),
@@ -223,7 +131,7 @@ def _rules(file: _File) -> Rules:
     )
 
 
-def _rule(one: _Rule) -> Rule:
+def _rule(one: written.Rule) -> Rule:
     side = _side(f"rule '{one.name}'", one.above, one.below)
     needs = one.kind in ("performance", "drift")
     if needs != (one.measure is not None):
@@ -242,7 +150,7 @@ def _rule(one: _Rule) -> Rule:
     )
 
 
-def _limit(one: _Rule, given: float | str | None) -> float:
+def _limit(one: written.Rule, given: float | str | None) -> float:
     if one.kind == "age":
         return seconds(given or 0.0, f"rule '{one.name}'")
     if isinstance(given, int | float):
@@ -256,12 +164,12 @@ def _side(whose: str, above: object, below: object) -> Side:
     return "below" if above is None else "above"
 
 
-def _bug(one: _Bug) -> Bug:
+def _bug(one: written.Bug) -> Bug:
     side = _side(f"bug sign '{one.measure}'", one.above, one.below)
     return Bug(one.measure, side, float((one.above if side == "above" else one.below) or 0.0))
 
 
-def _start(file: _File, folder: Path) -> tuple[str, ...]:
+def _start(file: written.File, folder: Path) -> tuple[str, ...]:
     if (file.pipeline is None) == (file.start is None):
         raise InvalidError("expected `pipeline: pipeline.yml` (for plumb deploy), or `start: [program, argument, …]`")
     if file.pipeline is not None:
@@ -272,7 +180,7 @@ def _start(file: _File, folder: Path) -> tuple[str, ...]:
     return words
 
 
-def _sources(given: _Observe, folder: Path) -> Sources:
+def _sources(given: written.Observe, folder: Path) -> Sources:
     if given.window < 1:
         raise InvalidError(f"observe.window is {given.window}: expected how many rows to measure on")
     samples, prometheus, server, registry = given.samples, given.prometheus, given.server, given.registry
@@ -291,7 +199,7 @@ def _sources(given: _Observe, folder: Path) -> Sources:
     )
 
 
-def _registry(given: _Registry, folder: Path) -> dict[str, Any]:
+def _registry(given: written.Registry, folder: Path) -> dict[str, Any]:
     url = given.url or ""
     return {
         "registry": str(folder / url) if url and "://" not in url else url,
