@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,7 @@ class Ledger:
     """
 
     def __init__(self, url: str, *, read_only: bool) -> None:
+        self._url = url
         self._engine = _engine(url, read_only=read_only)
         with _told():
             self.empty = read_only and not inspect(self._engine).has_table(DEPLOYMENTS.name)
@@ -108,14 +110,27 @@ class Ledger:
         self._engine.dispose()
 
     def _prepare(self) -> None:
+        if inspect(self._engine).has_table(ENTRIES.name):
+            return
         if self._engine.dialect.name == "sqlite":
-            with self._engine.connect() as connection:
+            with _first(Path(self._url).expanduser()), self._engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # kept in the file
-            TABLES.create_all(self._engine)
-        elif not inspect(self._engine).has_table(ENTRIES.name):
-            with self._engine.begin() as connection:
-                _alone(connection)  # two that make a table at once meet in Postgres' own tables
                 TABLES.create_all(connection)
+            return
+        with self._engine.begin() as connection:
+            _alone(connection)  # two that make a table at once meet in Postgres' own tables
+            TABLES.create_all(connection)
+
+
+@contextmanager
+def _first(path: Path) -> Iterator[None]:
+    """Let one process at a time make the tables of a file."""
+    try:
+        with path.with_name(f"{path.name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror}; deployments cannot be journalled") from error
 
 
 def _alone(connection: Connection) -> None:
