@@ -191,9 +191,11 @@ class Engine:
         return Lanes(pages, sections, matches, cosines)
 
     def _counts(self, number: int, lanes: Lanes, read: Query) -> bool:
+        if number in lanes.matches.found:
+            return True  # a program wrote it, so what is quoted in it are names of its own
         if read.phrases and not holds(self.corpus.pages[number], read.phrases):
             return False
-        return lanes.cosines is not None or lanes.pages["lexical"][number] > 0 or number in lanes.matches.found
+        return lanes.cosines is not None or lanes.pages["lexical"][number] > 0
 
     def _results(self, ranked: Ranked, limit: int) -> list[Result]:
         found = [self._found(number, ranked) for number in ranked.order[:limit]]

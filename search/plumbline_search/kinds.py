@@ -39,6 +39,8 @@ _ERROR = re.compile(
     r"\b[A-Z]\w*(?:Error|Exception|Warning)\b|\bE[A-Z]{4,}\b|\[Errno -?\d+\]|\berrno\b"
     r"|\b(?:error|fatal|panic|exception)\b ?:|^\w[\w.\-/ ]{0,40}\[\d+\]:|\b\w+=[^\s=]+ +\w+=\S+|\(\d+: [A-Z][^)]+\)"
     r"|\b(?:status|code|exit(?:ed)? (?:with )?code)[ =:]+\d{3,4}\b|:\s+\S.*:\s+\S|\bcode ?[=:] ?\d+"
+    # Docker and kubectl begin so; SQLAlchemy names a driver's exception in brackets; an event has type and reason.
+    r"|^\W*(?:[Ff]ailed|[Uu]nable) to [a-z]+ |\((?:\w+\.)+[A-Z]\w+\)|^(?:Normal|Warning) +[A-Z][a-z]+[A-Za-z]* "
 )
 _ASKS = re.compile(r"(?i)^\W*(?:why|how|what|when|where|which|who|is|are|does|do|can|could|should|my|our|we|i)\b")
 _VARIABLE = (

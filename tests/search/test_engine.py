@@ -71,6 +71,12 @@ def test_a_quoted_phrase_is_literal(engine: Engine):
     assert absent.nearest == []
 
 
+def test_quotes_in_a_line_with_a_known_signature_are_part_of_it(engine: Engine):
+    answer = engine.answer('outbound queue full connection=17 for "peer-9" which no page names')
+    assert answer.results[0].id == "streaming.slow-consumer"
+    assert answer.confidence == 1.0
+
+
 def test_a_reference_page_is_found_by_its_subject(engine: Engine):
     assert engine.answer("queue_max_bytes limit of the outbound queue").results[0].id == "reference/settings"
 
