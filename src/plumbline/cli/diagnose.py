@@ -42,7 +42,7 @@ def _options(command: F) -> F:
 @click.command(epilog="Exit codes: 0 ok, 1 critical, 2 usage, 3 warning (--strict), 4 incomplete, 5 nothing matched.")
 @click.argument("selectors", nargs=-1, metavar="[ID|AREA|GLOB]...")
 @_options
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Diagnostics at the same time.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=6, show_default=True, help="Diagnostics at the same time.")
 @click.pass_obj
 def diagnose(
     obj: dict[str, Any],

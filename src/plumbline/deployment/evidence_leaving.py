@@ -10,7 +10,7 @@ from plumbline.evidence import Endpoint, Source, measured
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Six questions at any time, each on a connection of its own and sent once: nothing is tried again."""
+    """Six callers whose questions have a connection of their own each and are sent once: nothing is tried again."""
 
     asked: int = measured("{question}", "questions that were sent")
     cut: int = measured("{question}", "those whose connection ended before the whole answer was there")
@@ -47,7 +47,7 @@ def leaving_from_url(endpoint: Endpoint) -> Leaving:
     )
 
 
-_ASKED = "{url}: a question of {golden} by POST to …/models/{model}/infer, six at any time, 3 s at most"
+_ASKED = "{url}: a question of {golden} by POST to …/models/{model}/infer, by six callers, 3 s at most"
 Leaving.sources = (
     Source(
         frozenset({"url", "model", "golden", "pid"}),

@@ -92,6 +92,7 @@ class Strict:
         wrong: Says what is wrong with an answer of status 200; None if nothing is.
         headers: Sent with each request.
         timeout_s: Until an answer is complete, in seconds.
+        pause_s: Between an answer and the next request of the same caller, in seconds.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Strict:
         wrong: Callable[[Answer], str | None] = lambda _answer: None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
+        pause_s: float = 0.0,
     ) -> None:
         where = urlsplit(url)
         if where.scheme != "http" or not where.hostname:
@@ -113,6 +115,7 @@ class Strict:
         self._workers = [False] * in_flight + [True] * fresh
         self._wrong = wrong
         self._timeout_s = timeout_s
+        self._pause_s = pause_s
         self._expected: list[frozenset[str]] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -177,8 +180,9 @@ class Strict:
             ):
                 await link.close()
                 link = None
-            if answer is None:
-                await asyncio.sleep(0.001)  # a refused connection costs nothing: without it, one core goes to asking
+            if answer is None or self._pause_s:
+                # A refused connection costs nothing: without a pause, one core goes to asking.
+                await asyncio.sleep(self._pause_s or 0.001)
         if link is not None:
             await link.close()
 

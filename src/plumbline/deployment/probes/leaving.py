@@ -19,6 +19,8 @@ AT_ONCE = 6
 WATCH_S = 3.0
 ENOUGH = 4
 """Requests that were lost while processes ended: more of them say nothing new."""
+PAUSE_S = 0.02
+"""Between an answer and the next question of the same caller: at most 300 a second, whatever the server could do."""
 PATIENCE_S = 10.0
 _TICK_S = 0.02
 _GRACE = re.compile(r"--(?:graceful-timeout|timeout-graceful-shutdown)[=\0]([0-9.]+)")
@@ -88,7 +90,7 @@ def watch(endpoint: Endpoint) -> tuple[Tally, Family | None]:
     headers = {"connection": "close"} | ({"authorization": f"Bearer {endpoint.token}"} if endpoint.token else {})
     family = Family(endpoint.pid) if endpoint.pid else None
     try:
-        strict = Strict(url, body, in_flight=0, fresh=AT_ONCE, headers=headers, timeout_s=PATIENCE_S)
+        strict = Strict(url, body, in_flight=0, fresh=AT_ONCE, headers=headers, timeout_s=PATIENCE_S, pause_s=PAUSE_S)
     except ValueError:
         raise UnavailableError(
             "not_configured", "the target's url is no http:// address; behind TLS, give the server's own"
