@@ -19,8 +19,8 @@ AT_ONCE = 6
 WATCH_S = 3.0
 ENOUGH = 4
 """Requests that were lost while processes ended: more of them say nothing new."""
-PAUSE_S = 0.02
-"""Between an answer and the next question of the same caller: at most 300 a second, whatever the server could do."""
+PAUSE_S = 0.1
+"""Between an answer and the next question of the same caller: at most 60 a second, whatever the server could do."""
 PATIENCE_S = 10.0
 _TICK_S = 0.02
 _GRACE = re.compile(r"--(?:graceful-timeout|timeout-graceful-shutdown)[=\0]([0-9.]+)")
