@@ -10,21 +10,21 @@ bash deploy/site.sh --both
 "$bin/coverage" erase
 say "tests, side by side"
 "$bin/pytest" -q -n 4 --dist loadfile -m "not proof and not browser" --durations=25 --cov --cov-report= "$@"
-say "proofs and browser tests"
+# A process that is killed while it writes what it covered leaves half a file. Combining warns of it, leaves it out and
+# goes on; nothing reads it later, but it would be warned of again.
+find . -maxdepth 1 -name ".coverage.*" -delete
+say "coverage (lines and branches of src and search)"
+"$bin/coverage" report --fail-under=90 | tail -n 30
+say "proofs and browser tests"  # not measured: they take the processor for themselves, and add nothing to what is covered
 # One proof puts the gateway into a control group. Root may make one; for others their systemd can delegate one.
 delegated=()
 if [ "$(id -u)" != 0 ] && systemd-run --user --scope --quiet -p Delegate=yes true 2>/dev/null; then
     delegated=(systemd-run --user --scope --quiet -p Delegate=yes)
 fi
-proofs() { ${delegated[@]+"${delegated[@]}"} "$bin/pytest" -q --cov --cov-append --cov-report= --durations=50 "$@"; }
+proofs() { ${delegated[@]+"${delegated[@]}"} "$bin/pytest" -q --durations=50 "$@"; }
 # A proof mostly waits, so three go side by side on two cores; each lab has its own network namespace. One that fails is
 # tried once more on a lab of its own, and said so at the end; so are browser tests: docs/decisions/0016-a-proof-has-two-tries.md.
 # What needs the machine for itself comes last.
 proofs -n 3 --dist load --reruns 1 -rR -m "proof and not alone and not browser" "$@"
 proofs -n 2 --dist loadfile --reruns 1 -rR -m "browser and not alone" "$@"
 proofs --reruns 1 -rR -m alone "$@" || [ $? = 5 ] # 5: nothing is marked so
-# A process that is killed while it writes what it covered leaves half a file. Combining warns of it, leaves it out and
-# goes on; nothing reads it later, but it would be warned of again.
-find . -maxdepth 1 -name ".coverage.*" -delete
-say "coverage (lines and branches of src and search)"
-"$bin/coverage" report --fail-under=90 | tail -n 30

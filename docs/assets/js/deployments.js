@@ -56,7 +56,7 @@ class Deployments {
     this.models = h("div");
     this.list = h("div");
     this.timeline = new Timeline();
-    const bar = h("div", { class: "pl-panel__bar" }, h("label", {}, "Registry ", this.choice), this.pause);
+    const bar = h("div", { class: "pl-panel__bar" }, h("label", {}, "Registry ", this.choice), this.pause, h("a", { href: new URL("experiments/", root).href }, "Experiments"));
     place.replaceChildren(bar, this.message, this.models, this.list, this.timeline.element, this.announcer.element);
     this.paused = false;
     /** @type {string | null} the deployment whose steps are shown; null: the newest */

@@ -140,6 +140,13 @@ def test_a_registry_that_is_not_there_yet_says_what_to_do(shop: Shop, page: Page
     expect(page.locator("[data-pl-deployments]")).to_contain_text("plumb model register FOLDER --registry")
 
 
+def test_the_experiments_are_one_click_away_and_say_how_to_name_one(shop: Shop, page: Page) -> None:
+    page.goto(shop.url + LIVE)
+    page.get_by_role("link", name="Experiments", exact=True).last.click()
+    expect(page).to_have_url(shop.url + "/experiments/")
+    expect(page.get_by_text("No target names an experiment")).to_be_visible()
+
+
 def test_nothing_is_wider_than_a_small_screen(shop: Shop, new_page: Any) -> None:
     shop.say(shop.begin(), "build", "failed", "rejected", result="fail", sentence="a-long-word-" * 12)
     page = new_page(viewport={"width": 360, "height": 780}, color_scheme="dark")
