@@ -69,6 +69,13 @@ def missing(judge: Judge, gathered: list[Gathered]) -> Gathered | None:
     return tried or replace(gathered[0], sentence="; ".join(dict.fromkeys(got.sentence for got in gathered)))
 
 
+def unread(judge: Judge, endpoint: Endpoint) -> Gathered | None:
+    """Return the gap if the endpoint has no source of anything that is wanted; None if one is to be tried."""
+    if any(usable(need.evidence, endpoint) for need in judge.needs):
+        return None
+    return missing(judge, gather(judge, endpoint))  # which has nothing to read
+
+
 def gather_one(need: Need, endpoint: Endpoint) -> Gathered:
     """Try the sources that the endpoint can serve, best first: the first answer wins, else the best one's reason."""
     reads: list[str] = []

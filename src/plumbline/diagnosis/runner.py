@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from plumbline.catalogue import Catalogue
 from plumbline.diagnosis.catalogue import Diagnostic, load_origin, origins
+from plumbline.diagnosis.collect import unread
 from plumbline.diagnosis.findings import Finding, Status, unknown
 from plumbline.diagnosis.pool import JobError, Pool
 from plumbline.diagnosis.redact import Redactor, secrets_of
@@ -156,6 +157,8 @@ class Runner:
             return unknown(str(diagnostic.broken)), "exception", []
         if work.cancel.is_set():
             return unknown("the run was cancelled before it began"), "cancelled", []
+        if work.evidence is None and work.keep is None and (gap := unread(diagnostic.judge, work.endpoint)):
+            return unknown(gap.sentence), gap.reason, []  # that takes no process
         origin = diagnostic.origin
         job = {
             "origin": {"id": origin.id, "path": str(origin.path), "packages": sorted(origin.packages)},
