@@ -8,6 +8,7 @@ say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 bash deploy/lint.sh
 bash deploy/site.sh --both
 "$bin/coverage" erase
+"$bin/python" -m compileall -q src search # thousands of processes import it, also where Python is told to write no bytecode
 say "tests, side by side"
 "$bin/pytest" -q -n 4 --dist loadfile -m "not proof and not browser" --durations=25 --cov --cov-report= "$@"
 # A process that is killed while it writes what it covered leaves half a file. Combining warns of it, leaves it out and
