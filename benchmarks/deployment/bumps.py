@@ -8,6 +8,7 @@ about 20 s.
 """
 
 import importlib.util
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ def pairs() -> ModuleType:
     spec = importlib.util.spec_from_file_location("pairs_of_models", TABLE)
     assert spec is not None  # for the type checker: the file is there
     assert spec.loader is not None
+    sys.path.insert(0, str(TABLE.parent))  # where it has its models from
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
