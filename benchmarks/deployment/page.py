@@ -55,12 +55,15 @@ def switch(kept: Kept) -> list[str]:
             one["stale"],
             *(f"{one[f'p99_{which}_ms']:,.1f}" for which in ("without", "with")),
             one["p99_ratio"],
+            f"{one['switch_ms']:,.0f}",
         ]
         for way, one in kept["results"].items()
     ]
     head = ["", "in flight", "switches", "requests", "failed", "stale", "p99 ms without", "p99 ms with", "ratio"]
     stale = "Stale: sent after the switch was acknowledged, answered by the old version."
-    return [f"The client never sends a request twice. {stale}", table(head, rows)]
+    slow = "Last column: from the command until it is acknowledged, loading included where the way loads."
+    crowd = "Blocks with switches last as long as these take, so most of their requests are sent during a switch."
+    return [f"The client never sends a request twice. {stale} {slow} {crowd}", table([*head, "switch, ms"], rows)]
 
 
 def server(kept: Kept) -> list[str]:
