@@ -39,12 +39,20 @@ def who(name: str | None) -> str:
 
 
 @contextmanager
-def opened(registry: str | None, blobs: str | None) -> Iterator[Place]:
-    """Open a registry and its journal; without a name the one in the state folder."""
+def opened(registry: str | None, blobs: str | None, *, existing: bool = False) -> Iterator[Place]:
+    """Open a registry and its journal; without a name the one in the state folder.
+
+    Raises:
+        NotFoundError: It has to exist, and does not: a mistyped name makes no empty registry.
+    """
     from plumbline.catalogue import state_folder
+    from plumbline.deployment.core.errors import NotFoundError
     from plumbline.deployment.pipeline import opening
+    from plumbline.deployment.registry.database import DATABASE
 
     url = registry or str(state_folder() / "registry")
+    if existing and "://" not in url and not (Path(url).expanduser() / DATABASE).is_file():
+        raise NotFoundError(f"{url} holds no registry ({DATABASE} is missing); --registry names another", url=url)
     with opening.opened(url, None if blobs is None else Path(blobs), state_folder()) as place:
         yield place
 

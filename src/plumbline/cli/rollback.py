@@ -41,7 +41,7 @@ def rollback(
         from plumbline.deployment.pipeline import recovery
         from plumbline.deployment.pipeline.lane_use import LaneUse
 
-        with opened(registry, blobs) as place:
+        with opened(registry, blobs, existing=True) as place:
             plan = recovery.way_back(place.journal, place.registry, model, by=who(by), why=why, alias=alias, to=to)
             if admin:
                 plan = replace(plan, lane=LaneUse(admin=tuple(str(Path(path).absolute()) for path in admin)))

@@ -144,3 +144,10 @@ def test_what_cannot_be_done_is_one_sentence(shop) -> None:
     assert "points at nothing" in plumb("rollback", "churn", "--why", "x", code=1)
     assert "rejected" in plumb("deploy", declare(), code=1)  # the build left nothing
     assert "there is no deployment 'churn-9'" in plumb("deployments", "show", "churn-9", code=1)
+
+
+def test_a_mistyped_registry_is_told_and_none_is_made(tmp_path) -> None:
+    where = tmp_path / "mistyped"
+    said = CliRunner().invoke(main, ["rollback", "churn", "--why", "x", "--registry", str(where)])
+    assert (said.exit_code, where.exists()) == (1, False)
+    assert "holds no registry (registry.db is missing); --registry names another" in said.output
