@@ -36,8 +36,7 @@ from plumbline.deployment.pipeline.lane_use import LaneUse
 EXAMPLES = Path(__file__).parents[3] / "examples/deployment"
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that are free at the moment; asked for together, so that they differ."""
+def free_ports(count: int) -> list[int]:  # asked for together, so that they differ
     taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     numbers = [one.getsockname()[1] for one in taken]
     for one in taken:
