@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import common
+import httpx
 import peering
 import psutil
 import sklearn
+from proxies import free_ports
 
 from plumbline.deployment.serving.options import Options
 from plumbline.deployment.serving.process import Server
@@ -78,7 +80,7 @@ def plumbline(folder: Path, _model: Path) -> Iterator[Peer]:
 @contextlib.contextmanager
 def bare(_folder: Path, model: Path) -> Iterator[Peer]:
     """Run `servers/bare.py` under uvicorn."""
-    port = free_port()
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(SCRIPTS), "bare:app"]
     command += ["--port", str(port), "--no-access-log", "--log-level", "warning", "--loop", "uvloop"]
     command += ["--http", "httptools", "--lifespan", "off", "--no-server-header", "--no-date-header"]
@@ -90,9 +92,9 @@ def bare(_folder: Path, model: Path) -> Iterator[Peer]:
 def mlserver(folder: Path, _model: Path) -> Iterator[Peer]:
     """Run MLServer with its scikit-learn runtime, inference in the process that listens."""
     python = peering.environment("mlserver", *MLSERVER, SKLEARN)
-    port, home = free_port(), folder / "mlserver"
+    (port, grpc), home = free_ports(2), folder / "mlserver"
     home.mkdir()
-    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_endpoint": None}
+    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": grpc, "metrics_endpoint": None}
     (home / "settings.json").write_text(json.dumps(settings | {"parallel_workers": 0, "debug": False}))
     model = {"name": "churn", "implementation": "mlserver_sklearn.SKLearnModel"}
     (home / "model-settings.json").write_text(
@@ -112,7 +114,7 @@ def mlserver(folder: Path, _model: Path) -> Iterator[Peer]:
 def mlflow(folder: Path, _model: Path) -> Iterator[Peer]:
     """Run `mlflow models serve` with one worker."""
     python = peering.environment("mlflow", *MLFLOW)
-    home, port = folder / "mlflow", free_port()
+    home, (port,) = folder / "mlflow", free_ports(1)
     subprocess.run([python, SCRIPTS / "mlflow_model.py", folder / "estimator.pkl", home], check=True)
     command = [str(python.with_name("mlflow")), "models", "serve", "-m", str(home), "--env-manager", "local"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -126,7 +128,7 @@ def mlflow(folder: Path, _model: Path) -> Iterator[Peer]:
 @contextlib.contextmanager
 def bentoml(folder: Path, _model: Path) -> Iterator[Peer]:
     """Run `bentoml serve` with one worker."""
-    python, port = peering.environment("bentoml", *BENTOML, SKLEARN), free_port()
+    python, (port,) = peering.environment("bentoml", *BENTOML, SKLEARN), free_ports(1)
     command = [str(python.with_name("bentoml")), "serve", "bento:Churn", "--working-dir", str(SCRIPTS)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     here = {
@@ -165,13 +167,6 @@ def _process(command: list[str], port: int, more: dict[str, str] | None = None) 
         process.wait()
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
-
-
 def _listens(port: int, process: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
@@ -184,8 +179,6 @@ def _listens(port: int, process: subprocess.Popen[bytes], log: Path, seconds: fl
 
 def _ready(peer: Peer, url: str, seconds: float = 120) -> Peer:
     """Return a peer when its own readiness address says so."""
-    import httpx
-
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(httpx.HTTPError):

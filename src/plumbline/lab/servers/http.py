@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -104,6 +105,15 @@ def _text(answer: Answer, date: datetime) -> bytes:
     }
     lines = [f"HTTP/1.1 {answer.status} {'OK' if answer.status < 400 else 'Error'}"]
     return "\r\n".join([*lines, *(f"{key}: {value}" for key, value in headers.items()), "", ""]).encode() + body
+
+
+def send(through: BaseHTTPRequestHandler, status: int, body: bytes, kind: str = "application/json") -> None:
+    """Answer one request of a threaded server."""
+    through.send_response(status)
+    through.send_header("Content-Type", kind)
+    through.send_header("Content-Length", str(len(body)))
+    through.end_headers()
+    through.wfile.write(body)
 
 
 def arguments() -> tuple[int, Path]:

@@ -19,7 +19,7 @@ import time
 from typing import Any
 
 from plumbline.lab.churn import MODEL, PATH, Version
-from plumbline.lab.servers.http import Answer, Config, arguments, log
+from plumbline.lab.servers.http import Answer, Config, arguments, log, send
 
 DEFAULTS: dict[str, Any] = {"workers": 2, "work_s": 0.2, "grace_s": 30.0, "load_s": 0.0, "warm": True}
 ASKED = frozenset({signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD})
@@ -85,12 +85,7 @@ def handler(scoring: Scoring) -> type[http.server.BaseHTTPRequestHandler]:
             self._send(scoring.handle(self.path, self.rfile.read(int(self.headers["Content-Length"]))))
 
         def _send(self, answer: Answer) -> None:
-            told = json.dumps(answer.value).encode()
-            self.send_response(answer.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
+            send(self, answer.status, json.dumps(answer.value).encode())
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from plumbline.lab.servers.http import Answer, Config, arguments, log
+from plumbline.lab.servers.http import Answer, Config, arguments, log, send
 from plumbline.lab.servers.scoring import DEFAULTS, Listener, Scoring, handler
 
 _DEFAULTS = DEFAULTS | {"reload_s": 0.4, "versions_kept": 1, "table_kib": 600}
@@ -75,12 +75,7 @@ def with_metrics(service: Reloading) -> type[http.server.BaseHTTPRequestHandler]
             if self.path != "/metrics":
                 super().do_GET()
                 return
-            told = service.metrics().encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
+            send(self, 200, service.metrics().encode(), "text/plain; version=0.0.4")
 
     return Handler
 

@@ -23,7 +23,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from plumbline.deployment.registry.store import Registry
-from plumbline.lab.servers.http import Answer, Config, arguments, log
+from plumbline.lab.servers.http import Answer, Config, arguments, log, send
 
 DEFAULTS: dict[str, Any] = {
     "registry": "",
@@ -140,12 +140,7 @@ def handler(service: Scoring) -> type[http.server.BaseHTTPRequestHandler]:
             except Exception as error:  # noqa: BLE001 - a server answers and goes on
                 log(f"ERROR {self.path}: {type(error).__name__}: {error}")
                 answer = Answer(500, {"error": f"{type(error).__name__}: {error}"})
-            told = json.dumps(answer.value).encode()  # as Python does it: NaN is written NaN
-            self.send_response(answer.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
+            send(self, answer.status, json.dumps(answer.value).encode())  # as Python does it: NaN is written NaN
 
         def log_message(self, *_: Any) -> None:
             pass
