@@ -80,10 +80,11 @@ def watch(endpoint: Endpoint) -> Timed:
     lateness = Lateness()
     with ThreadPoolExecutor(AT_ONCE) as crowd:
         asking = [crowd.submit(_paced, endpoint, questions, ROUNDS) for _ in range(AT_ONCE)]
-        while not all(one.done() for one in asking):
-            if endpoint.pid:
+        waited = True
+        while waited:
+            waited = bool(wait(asking, timeout=EVERY_S / 4).not_done)
+            if endpoint.pid:  # once more after the last answer: it may have come from a process born for it
                 seen |= set(family(endpoint.pid))
-            wait(asking, timeout=EVERY_S / 4)
     lateness.end()
     spans = [span for one in asking for span in one.result()]
     times = [ended - began - lateness.between(began, ended) for began, ended in filter(None, spans)]
