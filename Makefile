@@ -15,7 +15,7 @@ help: ## Show the targets
 up: $(STAMPS)/installed index site ## Set up, then serve site, search, diagnostics and lab on 127.0.0.1
 	@$(BIN)/plumb up --port $(PORT)
 
-test: $(STAMPS)/installed $(STAMPS)/system index site ## Set up, then run all tests, proofs included
+test: $(STAMPS)/installed $(STAMPS)/system index ## Set up, then run all tests, proofs included
 	@bash deploy/test.sh
 
 prove: $(STAMPS)/installed $(STAMPS)/system index ## Prove every guide and record it

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import stat
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-
-from plumbline.catalogue import Catalogue, locate
+from plumbline.catalogue import Catalogue
 from plumbline.diagnosis import catalogue as diagnostics
 from plumbline.diagnosis.findings import Status
 from plumbline.handbook.check import check
-from plumbline.handbook.fences import fences, steps
+from plumbline.handbook.fences import steps
 from plumbline.streaming.evidence import Close, Closes
-
-PAGE = "docs/reference/writing-guides.md"
-TITLE = re.compile(r'title="([^"]+)"')
-
-
-@pytest.fixture
-def example(tmp_path, write) -> Catalogue:
-    text = (locate().root / PAGE).read_text("utf-8")
-    found = [(title[1], fence.code) for fence in fences(text) if (title := TITLE.search(fence.info))]
-    assert [path for path, _ in found] == [
-        "kb/streaming/message-too-big/problem.yml",
-        "diagnostics/streaming/message_too_big.py",
-        "docs/troubleshooting/streaming/message-too-big.md",
-        "kb/streaming/message-too-big/fault.py",
-    ]
-    for path, code in found:
-        file = write(tmp_path, path, code)
-        if path.startswith("diagnostics"):
-            file.chmod(file.stat().st_mode | stat.S_IXUSR)
-    return Catalogue(tmp_path)
 
 
 def test_every_reference_in_the_example_holds(example: Catalogue) -> None:
@@ -63,11 +35,3 @@ def test_the_examples_fault_is_one(example: Catalogue) -> None:
     faults = [one for one in names.values() if isinstance(one, type) and issubclass(one, Fault) and one is not Fault]
     assert [fault.__name__ for fault in faults] == ["LimitTooLow"]
     assert faults[0].topology.workload.message_bytes > 1024
-
-
-@pytest.mark.proof
-@pytest.mark.skipif(sys.platform != "linux", reason="the lab runs on Linux first")
-def test_the_example_is_proven_by_the_prover_itself(example: Catalogue) -> None:
-    command = [str(Path(sys.executable).parent / "plumb"), "--catalogue", str(example.root), "prove"]
-    done = subprocess.run([*command, "streaming.message-too-big"], capture_output=True, text=True, timeout=115)
-    assert done.returncode == 0, done.stdout + done.stderr

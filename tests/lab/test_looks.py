@@ -68,3 +68,14 @@ def test_ended_runs_come_back_once_in_the_order_in_which_they_began(until: Until
     assert len(set(numbers)) == len(numbers)
     assert all(earlier < later for earlier, later in pairwise(numbers[3:]))
     witness.rest()
+
+
+def test_a_quick_one_is_not_begun_again_at_once() -> None:
+    quick = Slow()
+    quick.go.set()
+    witness, looks = watched(quick, Patience(hold_s=300.0, look_s=100.0))
+    assert looks.step() == []
+    witness.rest()
+    assert [sample.result.sentence for sample in looks.step() + looks.step()] == ["1"]
+    witness.rest()
+    assert quick.begun == 1

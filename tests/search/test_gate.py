@@ -105,14 +105,13 @@ def test_the_evaluation_prints_records_and_tunes(
     assert set(json.loads((tmp_path / "weights.json").read_text())["kinds"]) == {"question", "error", "log"}
 
 
-@pytest.mark.browser
 def test_the_hybrid_beats_the_sites_own_search(engine: Engine, outcomes: dict[str, list[Outcome]]):
     site = ROOT / "site"
     if not (site / "index.html").is_file():
         pytest.fail("the site is not built: make site")
     ours = relevance.figures(outcomes[systems.HYBRID])
     for keywords in (False, True):
-        # In a thread: Playwright refuses where other tests' browser already has an event loop.
+        # In a thread: Playwright refuses where a test before it left an event loop.
         with ThreadPoolExecutor(1) as thread:
             answers = thread.submit(material.run, site, engine.corpus, judged.load(), keywords=keywords).result()
         theirs = relevance.figures(answers)

@@ -38,13 +38,13 @@ def one_sentence(result, code):
     return lines[0]
 
 
-def test_the_ready_line_says_where_it_is(process, client):
+def test_the_ready_line_says_where_it_is(process, client, until):
     gateway = process()
     assert gateway.ready["event"] == "ready"
     assert gateway.ready["pid"] == gateway.child.pid
     assert gateway.ready["metrics"].endswith("/metrics")
     assert client(gateway).ask(id=1, ping=1)["ok"]
-    assert "INFO plumbline.gateway listening address=127.0.0.1:" in gateway.log
+    until(lambda: "INFO plumbline.gateway listening address=127.0.0.1:" in gateway.log)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,8 +1,9 @@
 """The worker: one process that imports everything once, and forks a confined child for every diagnostic.
 
 It is single-threaded and does nothing but fork, kill and reap, so a child starts in milliseconds and nothing that a
-diagnostic does reaches the next one. Started by `plumbline.diagnosis.pool`, which talks to it over a socket in frames
-of eight bytes; each child gets a socket of its own: one JSON line in (the job), one JSON line out (the answer).
+diagnostic does reaches the next one. While nobody asks, it imports the libraries that probes load when they first need
+them, so that later children find those, too. Started by `plumbline.diagnosis.pool`, which talks to it over a socket in
+frames of eight bytes; each child gets a socket of its own: one JSON line in (the job), one JSON line out (the answer).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -25,6 +27,9 @@ FORK, END = b"F", b"E"
 FAILED = 0xFFFFFFFF
 _PATIENCE_S = 2.0
 _NICE = 5
+_IDLE_S = 0.3
+WHEN_IDLE = ("urllib.request", "asyncio", "websockets.sync.client", "httpx", "sqlalchemy", "pyroute2")
+"""Each takes a child 20 to 150 ms to import; none begins a thread, which a process that forks may not have."""
 
 
 def main() -> None:
@@ -46,20 +51,28 @@ def main() -> None:
 
 
 def preload(paths: list[str]) -> None:
-    """Import what the diagnostics import, so that no child has to; a failure shows when the diagnostic runs."""
+    """Import what the diagnostics import, so that no child has to."""
     from plumbline.diagnosis import job, rules
 
     job.warm()
     for path in paths:
         with contextlib.suppress(OSError, UnicodeDecodeError):
             for name in sorted(rules.imported(Path(path).read_text(encoding="utf-8"))):
-                with contextlib.suppress(BaseException):
-                    importlib.import_module(name)
+                _import(name)
+
+
+def _import(name: str) -> None:
+    with contextlib.suppress(BaseException):  # what cannot be imported here says so when a diagnostic runs
+        importlib.import_module(name)
 
 
 def serve(control: socket.socket, children: set[int]) -> None:
     """Answer the parent: `FORK` and a descriptor start a child (returns its pid), `END` ends it (its signal)."""
+    later = list(WHEN_IDLE)
     while True:
+        while later and not select.select([control], [], [], _IDLE_S)[0]:
+            _import(later.pop(0))
+            gc.freeze()
         data, descriptors, _, _ = socket.recv_fds(control, FRAME.size, 1)
         if len(data) < FRAME.size:
             return

@@ -20,7 +20,8 @@ class Patience:
         decoy_factor: How long then: so many times as long as the fix took to turn green beside it, but at most
             `hold_s` more.
         step_s: For one step of the guide, in seconds.
-        poll_s: Pause between two looks, in seconds.
+        poll_s: Pause between two questions whether what is waited for has come, in seconds.
+        look_s: From the begin of one run of the diagnostic to that of the next, at least, in seconds.
         window_s: Length of the window of the workload's measurements, in seconds.
     """
 
@@ -34,4 +35,5 @@ class Patience:
     decoy_factor: float = 1.5
     step_s: float = 60.0
     poll_s: float = 0.05
+    look_s: float = 0.25
     window_s: float = 1.0
