@@ -7,17 +7,18 @@ bin="$PWD/.venv/bin"
 export PATH="$bin:$PATH:/usr/sbin:/sbin" # haproxy, nginx and nft are where Debian puts what only root has on the PATH
 unset PYTHONDONTWRITEBYTECODE            # ten workers import the tests, and thousands of processes the program
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
-# Lint has one core and the builders the other; the tests are compiled meanwhile. What it said is shown when all are done.
-prepare() { bash deploy/lint.sh && "$bin/python" -m compileall -q src search && "$bin/pytest" -q --collect-only | tail -n 20; }
+say "search index, beside lint and the builders of the site" # embedding has one core, all else the other
+"$bin/plumb" index > .plumbline/index.log 2>&1 &
+indexing=$!
+trap 'kill "$indexing" 2>/dev/null || true' EXIT
 "$bin/plumb" docs
-say "lint, beside the builders of the site"
-prepare > .plumbline/prepared.log 2>&1 &
-preparing=$!
-failed=0
-bash deploy/site.sh --both || failed=$?
-wait "$preparing" || failed=$?
-cat .plumbline/prepared.log
-[ "$failed" = 0 ] || exit "$failed"
+bash deploy/lint.sh
+bash deploy/site.sh --both
+"$bin/python" -m compileall -q src search
+"$bin/pytest" -qq --collect-only > .plumbline/collected.log || { cat .plumbline/collected.log; exit 1; } # compiles the tests
+wait "$indexing" || { cat .plumbline/index.log; exit 1; }
+trap - EXIT
+tail -n 1 .plumbline/index.log
 "$bin/coverage" erase
 say "tests, side by side" # whole files in turn; tests/conftest.py says which come first
 "$bin/pytest" -q -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/proofs --ignore tests/browser \

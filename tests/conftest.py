@@ -21,6 +21,8 @@ LONGEST = (
     "search/test_model.py",
     "lab/test_prove_command.py",
     "streaming/load/test_benchmarks.py",
+    "browser/tutorial/test_tutorial.py",
+    "browser/pages/test_pages.py",
 )
 """Files of half a minute and more, the longest first: begun last, one would keep a single worker busy at the end."""
 FOLDERS = {"proof": "proofs", "browser": "browser"}
@@ -65,3 +67,10 @@ def example(tmp_path):
         if name.startswith("diagnostics"):
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return Catalogue(tmp_path)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say why a test needed its second try: who sees the same sentence in several runs looks for the cause."""
+    for report in terminalreporter.getreports("rerun"):
+        said = [line[1:].strip() for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        terminalreporter.write_line(f"first try of {report.nodeid}: {said[0] if said else report.longreprtext[-300:]}")

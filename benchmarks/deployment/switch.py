@@ -3,12 +3,13 @@
     python benchmarks/deployment/switch.py [--quick] [--ways artefact,crowd,runtime,haproxy,nginx]
 
 Two forests of 100 trees. One client at a time keeps 36 requests in flight, four of them each on a connection of its own
-(`crowd`: 5,000 in flight). Blocks without a switch and blocks with switches take turns on the same connections; p99 of
-the one is divided by that of the other. Stale: sent after the switch was acknowledged, answered by the old version.
+(`crowd`: 5,000 in flight). Blocks with switches and blocks without, each as long as the one before it, take turns on
+the same connections; p99 of the one is divided by that of the other. Stale: sent after the switch was acknowledged,
+answered by the old version.
 `artefact`: the server loads the new version, takes it, lets go of the old one. `runtime`: two processes behind HAProxy,
 switched by its Runtime API. `haproxy` and `nginx`: the same two processes, but the proxy's configuration is written
 anew and reloaded, as it usually is; a reload counts as acknowledged when a new connection meets the new version.
-Bounds: two blocks of each kind, 20 switches a way, 500 requests around each (2,500 for the crowd), about four minutes.
+Bounds: two blocks of each kind, 20 switches a way, 500 requests around each (2,500 for the crowd); about ten minutes.
 """
 
 import json
@@ -134,10 +135,8 @@ def blocks(front: Front, versions: list[forests.Version], size: Size) -> list[tu
         client.wait(max(size.requests, size.in_flight), 300)
         for _ in range(size.blocks):
             client.tally = Tally()
-            client.wait(size.requests * size.switches, 600)
-            found.append(("without", client.tally, []))
-            client.tally = Tally()
             took = []
+            since = time.perf_counter()
             for _ in range(size.switches):
                 client.expect([old.label, new.label])
                 began = time.perf_counter()
@@ -148,6 +147,11 @@ def blocks(front: Front, versions: list[forests.Version], size: Size) -> list[tu
                 front.after(old, new)
                 old, new = new, old
             found.append(("with", client.tally, took))
+            client.tally = Tally()
+            until = 2 * time.perf_counter() - since
+            while time.perf_counter() < until:  # as long as the block before: a short one meets no stray delay
+                client.wait(size.requests, 300)
+            found.append(("without", client.tally, []))
     return found
 
 

@@ -29,7 +29,7 @@ class Shared:
         self._changes = changes
         self._text = ""
         self._number = 0
-        self._fresh = asyncio.Condition()
+        self._fresh = asyncio.Event()  # set, and another put in its place, at each event
         self._task: asyncio.Task[None] | None = None
 
     async def follow(self) -> AsyncIterator[str]:
@@ -51,12 +51,15 @@ class Shared:
                 self._task = None
 
     async def _after(self, seen: int) -> str:
-        async with self._fresh:
+        # No lock is held here: the server cancels a reader that has gone again and again until it ends, and one that is
+        # cancelled while it takes a lock back leaves it taken, for all readers.
+        if self._number <= seen:
             try:
-                await asyncio.wait_for(self._fresh.wait_for(lambda: self._number > seen), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._fresh.wait()
             except TimeoutError:
                 return ": nothing new\n\n"
-            return self._text
+        return self._text
 
     async def _go_on(self) -> None:
         while True:
@@ -67,10 +70,10 @@ class Shared:
                 await asyncio.sleep(self._period_s)
                 continue
             if text != self._text or not self._changes:
-                async with self._fresh:
-                    self._text = text
-                    self._number += 1
-                    self._fresh.notify_all()
+                self._text = text
+                self._number += 1
+                told, self._fresh = self._fresh, asyncio.Event()
+                told.set()
             await asyncio.sleep(self._period_s)
 
 

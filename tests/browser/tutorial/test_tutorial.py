@@ -250,6 +250,6 @@ def look(page: Page, process: subprocess.Popen[str]) -> None:
             assert time.monotonic() < end, "".join(said)
             time.sleep(0.05)
     page.goto(f"{found[1]}/infrastructure/live/")
-    page.get_by_label("Target", exact=True).select_option("tutorial")
+    page.get_by_role("combobox", name="Target").select_option("tutorial")
     message = page.locator(".pl-live__message")
     expect(message).to_have_text("Live: 2 workers, a look every second.", timeout=PATIENCE_S * 1000)
