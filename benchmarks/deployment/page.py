@@ -62,7 +62,10 @@ def switch(kept: Kept) -> list[str]:
     head = ["", "in flight", "switches", "requests", "failed", "stale", "p99 ms without", "p99 ms with", "ratio"]
     stale = "Stale: sent after the switch was acknowledged, answered by the old version."
     slow = "Last column: from the command until it is acknowledged, loading included where the way loads."
-    crowd = "Blocks with switches last as long as these take, so most of their requests are sent during a switch."
+    crowd = (
+        "A block with switches lasts as long as they take, so most of its requests are sent during one; "
+        "the block without that follows lasts as long."
+    )
     return [f"The client never sends a request twice. {stale} {slow} {crowd}", table([*head, "switch, ms"], rows)]
 
 

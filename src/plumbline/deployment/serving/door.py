@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from plumbline.deployment.serving.direct import Begin, Direct
+from plumbline.deployment.serving.direct import Begin, Direct, Turn
 
 HEAD_LIMIT = 64 << 10  # bytes of a head that is not complete
 
@@ -20,6 +20,7 @@ def protocol(max_connections: int, within_s: float, path: str, begin: Begin) -> 
         begin: Answers them.
     """
     facts = {"most": max_connections, "within_s": within_s, "path": path.encode(), "begin": staticmethod(begin)}
+    facts["turn"] = Turn()
     return type("BoundedDoor", (Door,), facts)
 
 
