@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from plumbline.lab.parts.ports import free_port
+
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs/infrastructure/tutorial.md"
 FILES = ROOT / "docs/infrastructure/tutorial"
@@ -42,12 +44,6 @@ def test_every_command_of_the_page_is_one_that_the_test_executes() -> None:
     assert list(STEPS) == ["install", "enter", "kill", "look", "kill-worker", "secret", "reader-token"]
     assert list(TERMINALS) == ["gateway", "publish", "serve-page", "workers", "publish-with-token"]
     assert PAGE.read_text().count("``` {.bash") == len(STEPS) + len(TERMINALS) + len(LIVE)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Reader:

@@ -62,12 +62,6 @@ def wait_for(admin: Path) -> None:
         time.sleep(0.02)
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def executed(pages: list[str], folder: Path) -> tuple[str, list[str]]:
     """Execute the commands of pages in order; return what they printed, and the lines that the pages show."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}

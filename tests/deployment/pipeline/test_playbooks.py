@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playbooks import ROOT, example, executed, free_port, unseen
+from playbooks import ROOT, example, executed, unseen
+
+from plumbline.lab.parts.ports import free_port
 
 PAGES = [ROOT / "docs/infrastructure/deployment" / f"{name}.md" for name in ("ship-a-model", "roll-back")]
 

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,16 +31,16 @@ from plumbline.deployment.pipeline.declaration import load
 from plumbline.deployment.pipeline.grouped import runtime_lane
 from plumbline.deployment.pipeline.journal import Journal
 from plumbline.deployment.pipeline.lane_use import LaneUse
+from plumbline.lab.parts.ports import free_port
 
 EXAMPLES = Path(__file__).parents[3] / "examples/deployment"
 
 
-def free_ports(count: int) -> list[int]:  # asked for together, so that they differ
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    numbers = [one.getsockname()[1] for one in taken]
-    for one in taken:
-        one.close()
-    return numbers
+def free_ports(count: int) -> list[int]:
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return sorted(found)
 
 
 @contextmanager

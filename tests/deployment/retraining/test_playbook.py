@@ -8,10 +8,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from playbooks import ROOT, example, executed, free_port, unseen
+from playbooks import ROOT, example, executed, unseen
 
 from plumbline.deployment.pipeline.journal import Journal
 from plumbline.deployment.registry.store import Registry
+from plumbline.lab.parts.ports import free_port
 
 PAGE = ROOT / "docs/infrastructure/deployment/retraining.md"
 

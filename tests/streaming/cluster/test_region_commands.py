@@ -4,11 +4,11 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from cluster.natslab import free_port
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.cli.gateway import gateway
+from plumbline.lab.parts.ports import free_port
 from plumbline.streaming.cluster.nats_config import RegionServer, check_region
 from plumbline.streaming.cluster.options import cluster_from, servers_of
 

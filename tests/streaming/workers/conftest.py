@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 from plumbline.cli.main import main
+from plumbline.lab.parts.ports import free_port
 from plumbline.streaming.probes.adminclient import AdminError, ask
 
 PATIENCE_S = 30  # how long a test waits for what must happen; never a measure of speed
@@ -162,11 +163,6 @@ def reader():
     yield begin
     for one in started:
         one.stop()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Gateway:

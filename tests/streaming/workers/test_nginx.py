@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import free_port
+from plumbline.lab.parts.ports import free_port
 
 PAGE = (Path(__file__).parents[3] / "docs/infrastructure/load-balancing.md").read_text()
 [CONFIG] = re.findall(r"^``` \{\.nginx #nginx-conf\}\n([\s\S]*?)^```$", PAGE, re.MULTILINE)
