@@ -11,7 +11,7 @@ from deployers import MODEL, Registry
 from plumbline.deployment.core.errors import FencedError, InvalidError, NotFoundError, UnavailableError
 from plumbline.deployment.pipeline.journal import Journal
 from plumbline.deployment.pipeline.leasing import Held
-from plumbline.deployment.pipeline.recovery import target
+from plumbline.deployment.pipeline.recovery import target, way_back
 
 
 def moves(*targets):
@@ -25,6 +25,18 @@ def test_going_back_twice_goes_back_two_versions() -> None:
         target(moves("1.0.0"), "production", "1.0.0")
     with pytest.raises(InvalidError, match="points at nothing"):
         target([], "production", None)
+
+
+def test_before_the_second_version_a_way_back_is_to_stop_what_is_under_way() -> None:
+    registry = SimpleNamespace(history=lambda _: moves("1.0.0"), aliases=lambda _: {"production": "1.0.0"})
+    under_way = [SimpleNamespace(id="churn-2", plan=SimpleNamespace(lane=None))]
+    for found, said in (
+        (under_way, "plumb deployments stop churn-2, then plumb deploy PIPELINE --resume$"),
+        ([], "--to$"),
+    ):
+        journal = SimpleNamespace(deployments=lambda _, found=found, **__: found)
+        with pytest.raises(NotFoundError, match=said):
+            way_back(journal, registry, "churn", by="ann", why="errors")
 
 
 def test_a_journal_that_cannot_be_opened_says_why(quick_folder) -> None:

@@ -136,7 +136,15 @@ def way_back(
         InvalidError: Nothing serves.
     """
     before = next((one.plan for one in journal.deployments(model) if one.plan.lane is not None), None)
-    wanted = to or target(registry.history(model), alias, registry.aliases(model).get(alias))
+    try:
+        wanted = to or target(registry.history(model), alias, registry.aliases(model).get(alias))
+    except NotFoundError as error:
+        for one in journal.deployments(model, running=True):
+            hint = f"to take back {one.id}, which is under way: plumb deployments stop {one.id}"
+            raise NotFoundError(
+                f"{error.sentence}; {hint}, then plumb deploy PIPELINE --resume", **error.data
+            ) from error
+        raise
     version = registry.get(model, wanted).version
     lane, path = (None, "") if before is None else (before.lane, before.pipeline)
     return Plan(model, by, why, alias, "rollback", lane=lane, to=version, pipeline=path)
